@@ -1,0 +1,55 @@
+"""The MNIST perceptron in MXNet, controlled track."""
+
+import mxnet as mx
+from mxnet import autograd, gluon, nd
+from mxnet.gluon import nn
+from toolbox.run import Run
+
+run = Run.from_flags()
+device = {"cpu": mx.cpu(), "cuda": mx.gpu()}[run.device]
+
+# ---- 1. Data ---------------------------------------------------------
+
+images, labels = run.training_set()
+images = nd.array(images, ctx=device, dtype=images.dtype)
+labels = nd.array(labels, ctx=device, dtype=labels.dtype)
+
+# ---- 2. Model --------------------------------------------------------
+
+run.phase("set_up")
+net = nn.Sequential()
+net.add(
+    nn.Dense(run.hidden_units, activation="relu", in_units=28 * 28),
+    nn.Dense(10, in_units=run.hidden_units),
+)
+net.cast(images.dtype)
+net.initialize(ctx=device)
+parameters = net.collect_params().values()
+for p, weight in zip(parameters, run.initial_weights()):
+    p.set_data(nd.array(weight, dtype=weight.dtype))
+
+# ---- 3. Loss and optimizer -------------------------------------------
+
+loss_fn = gluon.loss.SoftmaxCrossEntropyLoss()
+optimizer = gluon.Trainer(
+    net.collect_params(), "sgd", {"learning_rate": run.learning_rate}
+)
+
+# ---- 4. Training loop ------------------------------------------------
+
+for epoch in run.epochs():
+    order = nd.array(epoch.order, ctx=device, dtype=epoch.order.dtype)
+    with epoch.clock():
+        for batch in epoch.batches(order):
+            x, y = nd.take(images, batch), nd.take(labels, batch)
+            with autograd.record():
+                loss = loss_fn(net(x), y)
+            loss.backward()
+            optimizer.step(len(batch))
+            epoch.losses.append(loss.mean())
+        # To numbers in one go; MXNet is asynchronous on the CPU, too.
+        epoch.losses = nd.concat(*epoch.losses, dim=0).asnumpy().tolist()
+        nd.waitall()
+    epoch.finish(p.data().asnumpy() for p in parameters)
+
+run.finish(device=net[0].weight.data().context.device_type)

@@ -1,0 +1,49 @@
+"""The MNIST perceptron in PyTorch, controlled track."""
+
+import torch
+from toolbox.run import Run
+from torch import nn
+
+run = Run.from_flags()
+device = torch.device(run.device)
+
+# ---- 1. Data ---------------------------------------------------------
+
+images, labels = run.training_set()
+images = torch.from_numpy(images).to(device)
+labels = torch.from_numpy(labels).to(device)
+
+# ---- 2. Model --------------------------------------------------------
+
+run.phase("set_up")
+net = nn.Sequential(
+    nn.Linear(28 * 28, run.hidden_units),
+    nn.ReLU(),
+    nn.Linear(run.hidden_units, 10),
+).to(device, images.dtype)
+with torch.no_grad():
+    for p, weight in zip(net.parameters(), run.initial_weights()):
+        p.copy_(torch.from_numpy(weight))
+
+# ---- 3. Loss and optimizer -------------------------------------------
+
+loss_fn = nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(net.parameters(), lr=run.learning_rate)
+
+# ---- 4. Training loop ------------------------------------------------
+
+for epoch in run.epochs():
+    order = torch.from_numpy(epoch.order).to(device)
+    with epoch.clock():
+        for batch in epoch.batches(order):
+            x, y = images[batch], labels[batch]
+            optimizer.zero_grad()
+            loss = loss_fn(net(x), y)
+            loss.backward()
+            optimizer.step()
+            epoch.losses.append(loss.detach())
+        # To numbers in one go, which waits for the device.
+        epoch.losses = torch.stack(epoch.losses).tolist()
+    epoch.finish(p.detach().cpu().numpy() for p in net.parameters())
+
+run.finish(device=next(net.parameters()).device.type)

@@ -1,0 +1,51 @@
+"""What is known of the machine under a run. Standard library alone: it runs in every environment."""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+
+def machine() -> dict:
+    """Describe this machine.
+
+    `fingerprint` is the SHA-256 of what decides speed and does not change between rounds
+    (processor, cores, memory, kernel): rounds from machines with different fingerprints are not
+    ranked together. `node` and `boot` name the very machine and its boot, the same inside and
+    outside a container; `libc` may differ between them, so it is no part of the fingerprint.
+    """
+    facts = {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "kernel": platform.release(),
+    }
+    fingerprint = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()
+    return facts | {
+        "node": read("/proc/sys/kernel/hostname"),
+        "boot": read("/proc/sys/kernel/random/boot_id"),
+        "libc": " ".join(platform.libc_ver()),
+        "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "fingerprint": fingerprint,
+    }
+
+
+def load() -> list[float]:
+    """Average number of runnable processes over the last 1, 5 and 15 minutes."""
+    return [round(average, 2) for average in os.getloadavg()]
+
+
+def processor() -> str:
+    """The processor's name as the kernel gives it, or the architecture where it gives none."""
+    for line in (read("/proc/cpuinfo") or "").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def read(path: str) -> str | None:
+    """The text of a small file, or None where this kernel has no such file."""
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None

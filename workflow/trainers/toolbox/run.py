@@ -1,0 +1,247 @@
+"""One run as the trainer sees it: `Run` and its `Epoch`s. NumPy and the standard library."""
+
+import argparse
+import contextlib
+import platform
+import time
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from toolbox.record import sha256, write
+
+
+class Run:
+    """What was asked of the trainer, what it is given, and what it hands over.
+
+    Attributes are the flags: `device` ("cpu" or "cuda"), `dtype`, `seed`, `batch_size`,
+    `learning_rate` (rounded to float32 for everybody, since MXNet's optimizer holds it so),
+    `hidden_units`, `pixel_mean`, `pixel_std`, `loader_workers`, and `data`, the folder with
+    `mnist.npz` and with `MNIST/raw/` as torchvision expects it.
+    """
+
+    def __init__(self, flags: argparse.Namespace):
+        for name, value in vars(flags).items():
+            if name != "epochs":  # here a method that walks through them
+                setattr(self, name, value)
+        self.learning_rate = float(np.float32(flags.learning_rate))
+        self.flags = flags
+        self.phases: dict[str, float] = {}
+        self.open_phase, self.since = "import", flags.born
+        self.done: list[Epoch] = []
+        self.loader_seconds: float | None = None
+
+    @classmethod
+    def from_flags(cls, argv: list[str] | None = None) -> "Run":
+        """Read the command line. Called after the imports, it closes the phase `import`."""
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--device", default="cpu", help="cpu or cuda")
+        parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--epochs", type=int, default=5)
+        parser.add_argument("--batch-size", type=int, default=128)
+        parser.add_argument("--learning-rate", type=float, default=0.1)
+        parser.add_argument("--hidden-units", type=int, default=256)
+        parser.add_argument("--pixel-mean", type=float, default=0.13)
+        parser.add_argument("--pixel-std", type=float, default=0.31)
+        parser.add_argument("--loader-workers", type=int, default=4)
+        parser.add_argument("--data", type=Path, required=True, help="folder of prepared data")
+        parser.add_argument("--protocol", type=Path, help="initial weights and batch order")
+        parser.add_argument("--losses", type=Path, required=True, help="where step losses go")
+        parser.add_argument("--hand-over", type=Path, required=True, help="where the rest goes")
+        parser.add_argument("--born", type=float, default=time.monotonic())
+        parser.add_argument(
+            "--wait-each-step", action="store_true", help="wait for the device after every step"
+        )
+        run = cls(parser.parse_args(argv))
+        run.phase("load")
+        return run
+
+    # ---- given to the trainer ----------------------------------------
+
+    def arrays(self, part: str) -> tuple[np.ndarray, np.ndarray]:
+        """Images (N, 28, 28) uint8 and labels (N,) uint8 of `train` or `test`."""
+        with np.load(self.data / "mnist.npz") as data:
+            return data[f"{part}_images"], data[f"{part}_labels"]
+
+    def training_set(self) -> tuple[np.ndarray, np.ndarray]:
+        """Normalized images (N, 784) of the run's dtype and labels (N,) int64, in memory."""
+        images, labels = self.arrays("train")
+        return self.normalized(images).astype(self.dtype, copy=False), labels.astype(np.int64)
+
+    def normalized(self, images: np.ndarray) -> np.ndarray:
+        """Pixels 0..255 as float32 (N, 784): scaled to [0, 1], less the mean, over the deviation.
+
+        Always in float32, and widened afterwards where float64 is asked for, so that both dtypes
+        train on the same numbers.
+        """
+        scaled = images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+        return (scaled - np.float32(self.pixel_mean)) / np.float32(self.pixel_std)
+
+    def initial_weights(self) -> list[np.ndarray]:
+        """The protocol's weights: (hidden, 784), (hidden,), (10, hidden), (10,), run's dtype."""
+        with np.load(self.protocol) as protocol:
+            return [protocol[name].astype(self.dtype) for name in ("w1", "b1", "w2", "b2")]
+
+    def phase(self, name: str) -> None:
+        """Close the open phase and open another: `load`, then `set_up`."""
+        now = time.monotonic()
+        self.phases[self.open_phase] = now - self.since
+        self.open_phase, self.since = name, now
+
+    def epochs(self) -> Iterator["Epoch"]:
+        """The epochs, one after another; each must be finished before the next begins."""
+        orders = [None] * self.flags.epochs
+        if self.protocol:
+            with np.load(self.protocol) as protocol:
+                orders = protocol["order"].astype(np.int64)
+        self.phase("training")
+        for index in range(self.flags.epochs):
+            epoch = Epoch(self, index, orders[index])
+            yield epoch
+            if epoch not in self.done:
+                raise RuntimeError(f"epoch {index} was not finished")
+
+    def load_alone(self, loader: Iterable) -> None:
+        """Time one pass over the loader with nothing computed: what loading alone costs."""
+        begin = time.monotonic()
+        for _ in loader:
+            pass
+        self.loader_seconds = time.monotonic() - begin
+
+    # ---- taken from the trainer --------------------------------------
+
+    def finish(self, device: str) -> None:
+        """Evaluate every epoch's weights and hand over. `device`: the name of what computed."""
+        begin = time.monotonic()
+        tests = [self.evaluated(epoch.weights) for epoch in self.done]
+        evaluation = time.monotonic() - begin
+        np.save(self.losses, np.array([epoch.losses for epoch in self.done], dtype=np.float64))
+        train, test = self.arrays("train")[1], self.arrays("test")[1]
+        pools = [
+            {key: pool.get(key) for key in ("user_api", "internal_api", "version", "num_threads")}
+            | {"architecture": pool.get("architecture")}
+            for pool in threadpool_info()
+        ]
+        asked = ("dtype", "seed", "batch_size", "learning_rate", "hidden_units", "pixel_mean")
+        asked += ("pixel_std", "loader_workers")
+        hand_over = {
+            "asked": {name: getattr(self, name) for name in asked}
+            | {"epochs": self.flags.epochs, "train_images": len(train), "test_images": len(test)},
+            "ran": {
+                "python": platform.python_version(),
+                "packages": {d.name.lower(): d.version for d in metadata.distributions()},
+                "data_sha256": sha256(self.data / "mnist.npz"),
+                "protocol_sha256": sha256(self.protocol) if self.protocol else None,
+                "threads": {
+                    api: max((p["num_threads"] for p in pools if p["user_api"] == api), default=None)
+                    for api in ("openmp", "blas")
+                },
+                "pools": pools,
+                "device": device,
+            },
+            "measured": {
+                "phases": {name: self.phases[name] for name in ("import", "load", "set_up")}
+                | {
+                    "first_step": self.done[0].first_step,
+                    "epochs": sum(epoch.seconds for epoch in self.done),
+                    "evaluation": evaluation,
+                    "loader_pass": self.loader_seconds,
+                },
+                "epochs": [
+                    {
+                        "epoch": epoch.index,
+                        "begin": epoch.begin - self.flags.born,
+                        "seconds": epoch.seconds,
+                        "wait_seconds": epoch.wait_seconds,
+                        "steps": epoch.steps,
+                        "images": epoch.images,
+                        "average_loss": epoch.average_loss,
+                        "test_loss": loss,
+                        "test_accuracy": accuracy,
+                    }
+                    for epoch, (loss, accuracy) in zip(self.done, tests, strict=True)
+                ],
+            },
+        }
+        write(self.hand_over, hand_over)
+
+    def evaluated(self, weights: list[np.ndarray]) -> tuple[float, float]:
+        """Cross-entropy and accuracy (a fraction) of these weights on the test set.
+
+        In float64, a thousand images at a time: the same answer in every environment, and no
+        more memory than training needs.
+        """
+        w1, b1, w2, b2 = (np.asarray(w, dtype=np.float64) for w in weights)
+        images, labels = self.arrays("test")
+        loss, right = 0.0, 0
+        for start in range(0, len(labels), 1000):
+            part, truth = images[start : start + 1000], labels[start : start + 1000]
+            hidden = np.maximum(self.normalized(part).astype(np.float64) @ w1.T + b1, 0)
+            logits = hidden @ w2.T + b2
+            logits -= logits.max(axis=1, keepdims=True)
+            log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+            loss -= log_p[np.arange(len(truth)), truth].sum()
+            right += int((logits.argmax(axis=1) == truth).sum())
+        return float(loss / len(labels)), right / len(labels)
+
+
+class Epoch:
+    """One pass over the training images: its clock, its batches, its losses.
+
+    `losses` takes the loss of every step, as a number or as whatever the framework computes
+    with; before the clock stops it must hold numbers. `order` is the protocol's order of the
+    images, int64 (N,), or None in the tutorial track, where the framework's loader shuffles.
+    """
+
+    def __init__(self, run: Run, index: int, order: np.ndarray | None):
+        self.run, self.index, self.order = run, index, order
+        self.losses: list[float] = []
+        self.steps = self.images = 0
+        self.wait_seconds: float | None = None
+        self.first_step: float | None = None
+
+    @contextlib.contextmanager
+    def clock(self) -> Iterator[None]:
+        """Time the training of this epoch. The body must end only when the work is done."""
+        self.begin = time.monotonic()
+        yield
+        self.seconds = time.monotonic() - self.begin
+
+    def batches(self, order) -> Iterator:
+        """Slices of `order` (this epoch's, in whatever type indexes the framework's arrays)."""
+        for start in range(0, len(order), self.run.batch_size):
+            batch = order[start : start + self.run.batch_size]
+            yield from self.step(batch, len(batch))
+
+    def waits(self, loader: Iterable) -> Iterator:
+        """The loader's batches; the time until each is there is counted as waiting."""
+        self.wait_seconds = 0.0
+        begin = time.monotonic()
+        for batch in loader:
+            self.wait_seconds += time.monotonic() - begin
+            yield from self.step(batch, len(batch[-1]))
+            begin = time.monotonic()
+
+    def step(self, batch, images: int) -> Iterator:
+        """Hand out one batch, count it, and wait for its loss where somebody wants to know."""
+        begin = time.monotonic()
+        yield batch
+        self.steps += 1
+        self.images += images
+        if self.steps == 1 or self.run.wait_each_step:
+            bool(self.losses[-1])  # asking for the value waits until it is computed
+        if self.steps == 1:
+            self.first_step = time.monotonic() - begin
+
+    def finish(self, weights: Iterable[np.ndarray]) -> None:
+        """Take the epoch's weights, in the protocol's shapes, and print the tutorial's log line."""
+        self.losses = [float(loss) for loss in self.losses]
+        self.weights = [np.array(weight) for weight in weights]
+        self.average_loss = float(np.mean(self.losses))
+        self.run.done.append(self)
+        line = f"epoch {self.index}, avg loss {self.average_loss:.4f}, time {self.seconds:.2f}"
+        print(line, flush=True)

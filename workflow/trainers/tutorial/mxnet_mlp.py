@@ -1,0 +1,63 @@
+"""The MNIST perceptron in MXNet, tutorial track."""
+
+import mxnet as mx
+import numpy as np
+from mxnet import autograd, gluon, init, nd
+from mxnet.gluon import nn
+from mxnet.gluon.data import ArrayDataset, DataLoader
+from mxnet.gluon.data.vision import transforms
+from toolbox.run import Run
+
+run = Run.from_flags()
+mx.random.seed(run.seed)
+np.random.seed(run.seed)  # gluon's DataLoader shuffles with NumPy
+device = {"cpu": mx.cpu(), "cuda": mx.gpu()}[run.device]
+
+# ---- 1. Data ---------------------------------------------------------
+
+to_tensor = transforms.ToTensor()
+normalize = transforms.Normalize(run.pixel_mean, run.pixel_std)
+transform = transforms.Compose([to_tensor, normalize])
+images, labels = run.arrays("train")
+images = nd.array(images[..., None], dtype="uint8")
+dataset = ArrayDataset(images, labels.astype("int32"))
+loader = DataLoader(
+    dataset.transform_first(transform),
+    batch_size=run.batch_size,
+    shuffle=True,
+    num_workers=run.loader_workers,
+)
+
+# ---- 2. Model --------------------------------------------------------
+
+run.phase("set_up")
+net = nn.Sequential()
+net.add(
+    nn.Dense(run.hidden_units, activation="relu"),
+    nn.Dense(10),
+)
+net.initialize(init=init.Uniform(), ctx=device)
+
+# ---- 3. Loss and optimizer -------------------------------------------
+
+loss_fn = gluon.loss.SoftmaxCrossEntropyLoss()
+optimizer = gluon.Trainer(
+    net.collect_params(), "sgd", {"learning_rate": run.learning_rate}
+)
+
+# ---- 4. Training loop ------------------------------------------------
+
+for epoch in run.epochs():
+    with epoch.clock():
+        for X, y in epoch.waits(loader):
+            X, y = X.as_in_context(device), y.as_in_context(device)
+            with autograd.record():
+                loss = loss_fn(net(X), y)
+            loss.backward()
+            optimizer.step(batch_size=run.batch_size)
+            epoch.losses.append(loss.mean().asscalar())
+        nd.waitall()
+    epoch.finish(p.data().asnumpy() for p in net.collect_params().values())
+
+run.load_alone(loader)
+run.finish(device=net[0].weight.data().context.device_type)

@@ -1,0 +1,54 @@
+"""The MNIST perceptron in PyTorch, tutorial track."""
+
+import torch
+from toolbox.run import Run
+from torch import nn
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+run = Run.from_flags()
+torch.manual_seed(run.seed)
+device = torch.device(run.device)
+
+# ---- 1. Data ---------------------------------------------------------
+
+to_tensor = transforms.ToTensor()
+normalize = transforms.Normalize((run.pixel_mean,), (run.pixel_std,))
+transform = transforms.Compose([to_tensor, normalize])
+dataset = datasets.MNIST(run.data, train=True, transform=transform)
+loader = DataLoader(
+    dataset,
+    batch_size=run.batch_size,
+    shuffle=True,
+    num_workers=run.loader_workers,
+)
+
+# ---- 2. Model --------------------------------------------------------
+
+run.phase("set_up")
+net = nn.Sequential(
+    nn.Linear(28 * 28, run.hidden_units),
+    nn.ReLU(),
+    nn.Linear(run.hidden_units, 10),
+).to(device)
+
+# ---- 3. Loss and optimizer -------------------------------------------
+
+loss_fn = nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(net.parameters(), lr=run.learning_rate)
+
+# ---- 4. Training loop ------------------------------------------------
+
+for epoch in run.epochs():
+    with epoch.clock():
+        for X, y in epoch.waits(loader):
+            X, y = X.to(device), y.to(device)
+            optimizer.zero_grad()
+            loss = loss_fn(net(X.view(-1, 28 * 28)), y)
+            loss.backward()
+            optimizer.step()
+            epoch.losses.append(loss.item())
+    epoch.finish(p.detach().cpu().numpy() for p in net.parameters())
+
+run.load_alone(loader)
+run.finish(device=next(net.parameters()).device.type)
