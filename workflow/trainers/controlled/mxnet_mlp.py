@@ -43,10 +43,10 @@ for epoch in run.epochs():
         for batch in epoch.batches(order):
             x, y = nd.take(images, batch), nd.take(labels, batch)
             with autograd.record():
-                loss = loss_fn(net(x), y)
+                loss = loss_fn(net(x), y).mean()
             loss.backward()
-            optimizer.step(len(batch))
-            epoch.losses.append(loss.mean())
+            optimizer.step(1)  # the loss is a mean already
+            epoch.losses.append(loss)
         # To numbers in one go; MXNet is asynchronous on the CPU, too.
         epoch.losses = nd.concat(*epoch.losses, dim=0).asnumpy().tolist()
         nd.waitall()
