@@ -95,7 +95,6 @@ def main(argv: list[str]) -> int:
             "trainer_sha256": sha256(args.trainer),
             "toolbox_sha256": {path.name: sha256(path) for path in toolbox},
             "machine": machine(),
-            "affinity": sorted(os.sched_getaffinity(0)),
             "variables": {k: v for k, v in sorted(env.items()) if k.startswith(TUNING)},
             "load_before": load_before,
             "load_after": load(),

@@ -11,7 +11,7 @@ def machine() -> dict:
 
     `fingerprint` is the SHA-256 of what decides speed and does not change between rounds
     (processor, cores, memory, kernel): rounds from machines with different fingerprints are not
-    ranked together. `node` and `boot` name the very machine and its boot, the same inside and
+    ranked together. `usable_cores` are those that this process may run on. `node` and `boot` name the very machine and its boot, the same inside and
     outside a container; `libc` may differ between them, so it is no part of the fingerprint.
     """
     facts = {
@@ -22,6 +22,7 @@ def machine() -> dict:
     }
     fingerprint = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()
     return facts | {
+        "usable_cores": len(os.sched_getaffinity(0)),
         "node": read("/proc/sys/kernel/hostname"),
         "boot": read("/proc/sys/kernel/random/boot_id"),
         "libc": " ".join(platform.libc_ver()),

@@ -1,0 +1,27 @@
+# Evenhand: the same perceptron in several frameworks, compared so that it can be believed.
+#
+#   download ── prepare ─┐
+#                        ├─ round ── train (× frameworks, in a drawn order) ─┐
+#   protocol ────────────┤                                                   ├─ collect ─ compare ─ figures ─ report
+#   environment (× f-d) ─┴─ rehearse ─┐                                      ├─ audit ───┘
+#                        reference ───┴─ gate ───────────────────────────────┘
+#
+# snakemake --cores 4                                               the whole comparison
+# snakemake --cores 4 --configfile config/presets/quick.yaml        the same in a minute, on less data
+# snakemake --dry-run                                               what would run
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/environments.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/analysis.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",

@@ -1,0 +1,116 @@
+# The functions of the workflow, and the only ones. What they ask is in workflow/scripts/settings.py.
+
+import os
+import sys
+from glob import glob
+
+from snakemake.exceptions import WorkflowError
+
+# Code and environments, as seen from the folder where results are made.
+CODE = os.path.relpath(os.path.join(workflow.basedir, "workflow"))
+ENVS = os.path.relpath(os.path.join(workflow.basedir, "envs"))
+sys.path.insert(0, f"{CODE}/scripts")
+
+import settings
+
+try:
+    settings.checked(config)
+except settings.ConfigError as error:
+    raise WorkflowError(error)
+
+# More than any machine has: Snakemake takes it for all of them, so nothing runs beside a clock.
+WHOLE_MACHINE = 1024
+TOOLBOX = sorted(glob(f"{CODE}/trainers/toolbox/*.py"))
+CONTESTS = settings.contests(config)
+
+
+wildcard_constraints:
+    track="|".join(config["tracks"]),
+    scenario="|".join(config["scenarios"]),
+    round=r"\d+",
+    framework="|".join(config["frameworks"]),
+    device="|".join(config["devices"]),
+
+
+def files_of_all(pattern, tracks=config["tracks"]):
+    """The pattern's paths, each once, for every run of these tracks."""
+    paths = [
+        pattern.format(track=track, scenario=scenario, round=round, competitor=competitor)
+        for round in range(config["rounds"])
+        for track, scenario in CONTESTS
+        if track in tracks
+        for competitor in settings.competitors(config, track)
+    ]
+    return list(dict.fromkeys(paths))
+
+
+def environments_of(wildcards):
+    """The receipts of all environments that a track's competitors need."""
+    return expand(
+        "results/environments/{competitor}.json",
+        competitor=settings.competitors(config, wildcards.track),
+    )
+
+
+def protocol_of(wildcards):
+    """The protocol that a run is given; the tutorial's trainers draw their own weights and order."""
+    if wildcards.track == "tutorial":
+        return []
+    return "results/protocol/{scenario}/{round}.npz"
+
+
+def interpreter(wildcards):
+    """The Python that runs a framework on a device."""
+    return f"results/environments/{wildcards.framework}-{wildcards.device}/bin/python"
+
+
+def training_of(wildcards):
+    """A scenario's settings."""
+    return config["scenarios"][wildcards.scenario]
+
+
+def asked_threads(wildcards):
+    """`default` or a number."""
+    return training_of(wildcards)["threads"]
+
+
+def round_number(wildcards):
+    """A round's number."""
+    return int(wildcards.round)
+
+
+def seed_of(wildcards):
+    """The seed of a round."""
+    return settings.seed(config, round_number(wildcards))
+
+
+def drawn_order(wildcards):
+    """The competitors of a round in the order of their turns."""
+    return settings.draw(config, wildcards.track, wildcards.scenario, round_number(wildcards))
+
+
+def trainer_flags(wildcards, input):
+    """What the configuration asks of a trainer, as command-line flags."""
+    asked = training_of(wildcards)
+    flags = [f"--device {wildcards.device}"]
+    flags += [
+        f"--{key.replace('_', '-')} {value}"
+        for key, value in asked.items()
+        if key not in ("threads", "tracks")
+    ]
+    if input.protocol:
+        flags.append(f"--protocol {input.protocol}")
+    return " ".join(flags)
+
+
+def turn(wildcards):
+    """A run's priority: the rounds in order, and in each the drawn order of its competitors.
+
+    `round` opens a round before the first turn, so it has no framework.
+    """
+    contest = CONTESTS.index((wildcards.track, wildcards.scenario))
+    order = drawn_order(wildcards)
+    competitor = f"{wildcards.get('framework')}-{wildcards.get('device')}"
+    position = order.index(competitor) if competitor in order else -1
+    rounds_left = config["rounds"] - round_number(wildcards)
+    return (rounds_left * len(CONTESTS) - contest) * 100 - position

@@ -1,0 +1,97 @@
+rule round:
+    """Open a round on the machine that will run it: who takes part in which order, and what machine it is."""
+    input:
+        environments=environments_of,
+        data="results/data/mnist.npz",
+        protocol=protocol_of,
+    output:
+        "results/rounds/{track}/{scenario}/{round}.json",
+    log:
+        "logs/round/{track}/{scenario}/{round}.log",
+    params:
+        order=drawn_order,
+        seed=seed_of,
+        threads=asked_threads,
+    priority: turn
+    threads: WHOLE_MACHINE
+    resources:
+        stopwatch=1,
+    group:
+        "round-{track}-{scenario}-{round}"
+    script:
+        "../scripts/round.py"
+
+
+rule train:
+    """One run: one framework on one device, as a process of its own, when its turn comes."""
+    input:
+        trainer=f"{CODE}/trainers/{{track}}/{{framework}}_mlp.py",
+        toolbox=TOOLBOX,
+        environment="results/environments/{framework}-{device}.json",
+        round="results/rounds/{track}/{scenario}/{round}.json",
+        data="results/data/mnist.npz",
+        protocol=protocol_of,
+    output:
+        record="results/runs/{track}/{scenario}/{round}/{framework}-{device}.json",
+        losses="results/runs/{track}/{scenario}/{round}/{framework}-{device}.losses.npy",
+    log:
+        "logs/train/{track}/{scenario}/{round}/{framework}-{device}.log",
+    params:
+        python=interpreter,
+        flags=trainer_flags,
+        seed=seed_of,
+        threads=asked_threads,
+    priority: turn
+    threads: WHOLE_MACHINE
+    resources:
+        stopwatch=1,
+    group:
+        "round-{track}-{scenario}-{round}"
+    shell:
+        "PYTHONPATH={CODE}/trainers {params.python} -m toolbox.launch"
+        " --trainer {input.trainer:q}"
+        " --environment {input.environment:q}"
+        " --round {input.round:q}"
+        " --record {output.record:q}"
+        " --losses {output.losses:q}"
+        " --threads {params.threads}"
+        " --"
+        " {params.flags}"
+        " --seed {params.seed}"
+        " --data results/data"
+        " > {log:q} 2>&1"
+
+
+rule rehearse:
+    """The controlled trainer once in float64, with the first round's protocol and no clock that counts."""
+    input:
+        trainer=f"{CODE}/trainers/controlled/{{framework}}_mlp.py",
+        toolbox=TOOLBOX,
+        environment="results/environments/{framework}-{device}.json",
+        round="results/rounds/controlled/{scenario}/0.json",
+        data="results/data/mnist.npz",
+        protocol="results/protocol/{scenario}/0.npz",
+    output:
+        record="results/rehearsals/{scenario}/{framework}-{device}.json",
+        losses="results/rehearsals/{scenario}/{framework}-{device}.losses.npy",
+    log:
+        "logs/rehearse/{scenario}/{framework}-{device}.log",
+    params:
+        python=interpreter,
+        flags=trainer_flags,
+        seed=settings.seed(config, 0),
+    threads: 1
+    shell:
+        "PYTHONPATH={CODE}/trainers {params.python} -m toolbox.launch"
+        " --trainer {input.trainer:q}"
+        " --environment {input.environment:q}"
+        " --round {input.round:q}"
+        " --record {output.record:q}"
+        " --losses {output.losses:q}"
+        " --threads {threads}"
+        " --"
+        " {params.flags}"
+        " --dtype float64"
+        " --seed {params.seed}"
+        " --data results/data"
+        " > {log:q} 2>&1"

@@ -1,0 +1,66 @@
+"""Open a round: who takes part and in which order, on what machine, and how fast that machine is."""
+
+import sys
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+sys.path.append(str(Path(__file__).parents[1] / "trainers"))
+
+from toolbox.machine import load, machine
+from toolbox.record import write
+
+
+def matmul_peak(threads: int, size: int = 2048, seconds: float = 1.0) -> float:
+    """The best rate of float32 matrix multiplication seen within `seconds`, in FLOP/s.
+
+    A product of two square matrices takes 2 size**3 floating-point operations. The best rate and
+    not the mean: it is the limit that a run's share is measured against.
+    """
+    a = np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
+    best, end = float("inf"), time.monotonic() + seconds
+    with threadpool_limits(limits=threads):
+        while time.monotonic() < end:
+            begin = time.perf_counter()
+            a @ a
+            best = min(best, time.perf_counter() - begin)
+    return 2 * size**3 / best
+
+
+def open_round(track: str, scenario: str, round_: int, seed: int, order: list, threads) -> dict:
+    """The round's file. `threads`: a number, or `default` for every core that is ours."""
+    here = machine()
+    count = here["usable_cores"] if threads == "default" else threads
+    before = load()
+    return {
+        "schema": 1,
+        "id": uuid.uuid4().hex,
+        "track": track,
+        "scenario": scenario,
+        "round": round_,
+        "seed": seed,
+        "order": order,
+        "opened": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "machine": here,
+        "load": before,
+        "peak": {"threads": count, "flops": matmul_peak(count), "size": 2048},
+    }
+
+
+if __name__ == "__main__":
+    sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
+    asked = snakemake.wildcards
+    content = open_round(
+        asked.track,
+        asked.scenario,
+        int(asked.round),
+        snakemake.params.seed,
+        snakemake.params.order,
+        snakemake.params.threads,
+    )
+    write(snakemake.output[0], content)
+    print(f"{content['id']}: {' then '.join(content['order'])}")

@@ -1,0 +1,148 @@
+"""What the configuration asks for: checked, completed, and spelled out as runs."""
+
+import copy
+import difflib
+import random
+from itertools import product
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator, validators
+
+ROOT = Path(__file__).parents[2]
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message is one line that names the key."""
+
+
+def checked(config: dict, root: Path = ROOT) -> dict:
+    """The configuration with every default filled in, or a ConfigError.
+
+    The schema says what each key may be. What it cannot say is checked here: that frameworks and
+    devices exist as files, and that numbers fit together.
+    """
+    schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
+    for error in completing_validator(schema).iter_errors(config):
+        raise ConfigError(f"config: {in_words(error)}")
+
+    tracks = [path.name for path in (root / "workflow/trainers").iterdir() if path.is_dir()]
+    known = {path.stem.removesuffix("_mlp") for t in tracks for path in trainers(root, t)}
+    for framework in config["frameworks"]:
+        if framework not in known:
+            raise ConfigError(f"config: frameworks: {suggestion(framework, sorted(known))}")
+    for device in config["devices"]:
+        if not any((root / f"envs/{f}-{device}.yaml").exists() for f in config["frameworks"]):
+            raise ConfigError(
+                f"config: devices: none of {', '.join(config['frameworks'])} has an environment "
+                f"for `{device}` (envs/FRAMEWORK-{device}.yaml)"
+            )
+    folder = config["data"]["folder"]
+    if folder is not None and not Path(folder).is_dir():
+        raise ConfigError(f"config: data.folder: `{folder}` is not a folder")
+    for name, scenario in config["scenarios"].items():
+        if scenario["batch_size"] > config["data"]["train_images"]:
+            raise ConfigError(
+                f"config: scenarios.{name}.batch_size: {scenario['batch_size']} is more than the "
+                f"{config['data']['train_images']} training images"
+            )
+        if config["comparison"]["warmup_epochs"] >= scenario["epochs"]:
+            raise ConfigError(
+                f"config: comparison.warmup_epochs: {config['comparison']['warmup_epochs']} leaves "
+                f"none of the {scenario['epochs']} epochs of scenario {name} to measure"
+            )
+    if not any(competitors(config, track, root) for track, _ in contests(config)):
+        raise ConfigError(
+            f"config: tracks: none of {', '.join(config['frameworks'])} takes part in "
+            f"{', '.join(config['tracks'])} with these scenarios"
+        )
+    return config
+
+
+def completing_validator(schema: dict):
+    """A validator that fills in the schema's defaults on its way down."""
+
+    def complete(validator, properties, instance, schema):
+        if isinstance(instance, dict):
+            for key, subschema in properties.items():
+                if "default" in subschema:
+                    instance.setdefault(key, copy.deepcopy(subschema["default"]))
+        yield from Draft202012Validator.VALIDATORS["properties"](
+            validator, properties, instance, schema
+        )
+
+    return validators.extend(Draft202012Validator, {"properties": complete})(schema)
+
+
+def in_words(error) -> str:
+    """One line for a schema error: the key, what is wrong with it, what is allowed."""
+    key = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        unknown = next(k for k in error.instance if k not in error.schema["properties"])
+        where = f"{key}: " if key else ""
+        return f"{where}{suggestion(unknown, list(error.schema['properties']), 'key')}"
+    if error.validator == "enum":
+        return f"{key}: {suggestion(error.instance, error.validator_value)}"
+    if error.validator == "anyOf":
+        return f"{key}: {error.instance!r} is neither `default` nor a whole number from 1 to 1024"
+    about = error.schema.get("description", "")
+    return f"{key}: {error.message}" + (f" ({about.strip().rstrip('.')})" if about else "")
+
+
+def suggestion(wrong, allowed: list, what: str = "name") -> str:
+    """`wrong` is unknown; what may have been meant, and what is allowed."""
+    near = difflib.get_close_matches(str(wrong), allowed, n=1)
+    hint = f"; did you mean `{near[0]}`?" if near else ""
+    return f"unknown {what} `{wrong}`{hint} (allowed: {', '.join(map(str, allowed))})"
+
+
+def trainers(root: Path, track: str) -> list[Path]:
+    return sorted((root / "workflow/trainers" / track).glob("*_mlp.py"))
+
+
+def contests(config: dict) -> list[tuple[str, str]]:
+    """Every (track, scenario) that is to be run."""
+    return [
+        (track, scenario)
+        for track, scenario in product(config["tracks"], config["scenarios"])
+        if track in config["scenarios"][scenario]["tracks"]
+    ]
+
+
+def competitors(config: dict, track: str, root: Path = ROOT) -> list[str]:
+    """`framework-device` of everybody who takes part in a track, in the configuration's order.
+
+    A framework takes part if it has a trainer for the track, on each device that it has an
+    environment for.
+    """
+    return [
+        f"{framework}-{device}"
+        for framework, device in product(config["frameworks"], config["devices"])
+        if (root / f"workflow/trainers/{track}/{framework}_mlp.py").exists()
+        and (root / f"envs/{framework}-{device}.yaml").exists()
+    ]
+
+
+def draw(config: dict, track: str, scenario: str, round_: int) -> list[str]:
+    """The competitors of a round in the random order in which they take their turns."""
+    names = competitors(config, track)
+    random.Random(f"{config['seed']}/{track}/{scenario}/{round_}").shuffle(names)
+    return names
+
+
+def seed(config: dict, round_: int) -> int:
+    """The seed of a round, the same for every competitor; below 2**31, as MXNet wants it."""
+    return random.Random(f"{config['seed']}/{round_}").randrange(2**31)
+
+
+def same_training(config: dict, scenario: str) -> str:
+    """The first scenario with the same training as this one, threads and loader aside.
+
+    What depends on the training alone is computed once for all of them, under that name.
+    """
+
+    def training(name: str) -> dict:
+        apart = ("threads", "tracks", "loader_workers")
+        return {k: v for k, v in config["scenarios"][name].items() if k not in apart}
+
+    return next(n for n in config["scenarios"] if training(n) == training(scenario))
