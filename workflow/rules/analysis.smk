@@ -10,6 +10,7 @@ rule protocol:
         training=training_of,
         seed=config["seed"],
         round=round_number,
+    priority: 1_000_000_000  # before any turn, so that no round waits for it behind others
     script:
         "../scripts/protocol.py"
 

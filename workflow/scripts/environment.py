@@ -1,7 +1,6 @@
 """Build one framework's environment from its lock, then look inside.
 
-Whatever built an environment, `look_inside` tells what an interpreter really has, and `differences`
-holds that against a lock.
+Whatever built an environment, `check` holds what its interpreter really has against a lock.
 """
 
 import ast
@@ -27,19 +26,23 @@ packages = {d.metadata["Name"]: d.version for d in importlib.metadata.distributi
 print(json.dumps([platform.python_version(), packages]))
 """
 
+TRY_IMPORT = """
+import importlib, importlib.metadata, sys
+modules = importlib.metadata.packages_distributions()
+for module in [module for module, packages in modules.items() if sys.argv[1] in packages]:
+    importlib.import_module(module)
+"""
+
 
 class BuildError(Exception):
     """The environment could not be built, or is not what its lock says."""
 
 
-def python_version(environment: Path) -> str:
-    """The Python that a conda environment file asks for, such as "3.11"."""
-    (python,) = (
-        dependency
-        for dependency in yaml.safe_load(environment.read_text())["dependencies"]
-        if str(dependency).startswith("python=")
-    )
-    return python.removeprefix("python=").removesuffix(".*")
+def asked(environment: str) -> tuple[str, list[str]]:
+    """What the text of a conda environment file asks for: Python ("3.11") and the pins for pip."""
+    dependencies = yaml.safe_load(environment)["dependencies"]
+    (python,) = (d for d in dependencies if str(d).startswith("python="))
+    return python.removeprefix("python=").removesuffix(".*"), dependencies[-1]["pip"]
 
 
 def canonical(name: str) -> str:
@@ -136,6 +139,19 @@ def check(interpreter: Path, lock: Path) -> tuple[str, dict[str, str]]:
     return version, installed
 
 
+def try_import(interpreter: Path, package: str) -> None:
+    """Import a package, or a library that the system lacks would be told by the first clocked run."""
+    trial = subprocess.run(
+        [interpreter, "-I", "-c", TRY_IMPORT, package], stderr=subprocess.PIPE, text=True
+    )
+    if trial.returncode:
+        raise BuildError(
+            f"{package} is installed in {interpreter} but cannot be imported: "
+            f"{trial.stderr.strip().splitlines()[-1]}. If it is a library (lib*.so) of the system "
+            f"that is missing, docs/environments.md tells where to get it."
+        )
+
+
 def size_on_disk(folder: Path) -> int:
     """Bytes that a folder takes; files that uv shares with its cache are counted, once each."""
     files = {(s.st_dev, s.st_ino): s.st_blocks for s in (p.lstat() for p in folder.rglob("*"))}
@@ -145,11 +161,12 @@ def size_on_disk(folder: Path) -> int:
 if __name__ == "__main__":
     sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
     folder, lock = Path(snakemake.params.folder), Path(snakemake.input.lock)
+    python, pins = asked(Path(snakemake.input.yaml).read_text())
+    begin = time.monotonic()
     try:
-        begin = time.monotonic()
-        interpreter = build(folder, python_version(Path(snakemake.input.yaml)), lock)
+        interpreter = build(folder, python, lock)
         version, packages = check(interpreter, lock)
-        seconds = time.monotonic() - begin
+        try_import(interpreter, pins[0].partition("==")[0])
     except BuildError as error:
         sys.exit(str(error))
     receipt = {
@@ -160,6 +177,6 @@ if __name__ == "__main__":
         "packages": packages,
         "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest(),
         "bytes": size_on_disk(folder),
-        "seconds": round(seconds, 3),
+        "seconds": round(time.monotonic() - begin, 3),
     }
     Path(snakemake.output.receipt).write_text(json.dumps(receipt, indent=2) + "\n")

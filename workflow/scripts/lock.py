@@ -12,8 +12,7 @@ every Python from 3.11 on. Options are handed to `uv pip compile`.
 import sys
 from pathlib import Path
 
-import yaml
-from environment import locked_versions, python_version, run_uv
+from environment import asked, locked_versions, run_uv
 
 ROOT = Path(__file__).parents[2]
 PLATFORM = "x86_64-manylinux_2_28"  # Linux with glibc 2.28 (2018) or newer, as torch's wheels ask
@@ -33,8 +32,8 @@ def compile_environment(environment: Path) -> None:
     """Compile an environment's lock, and bring the resolved part of its YAML up to date."""
     lock = environment.with_suffix(".lock")
     chosen = environment.read_text().partition(RESOLVED)[0]
-    pins = yaml.safe_load(chosen)["dependencies"][-1]["pip"]
-    target = f"--python-version {python_version(environment)} --python-platform {PLATFORM}"
+    python, pins = asked(chosen)
+    target = f"--python-version {python} --python-platform {PLATFORM}"
     compile_lock("-", str(lock), "--no-annotate", *target.split(), pins="\n".join(pins))
 
     locked = [f"{name}=={version}" for name, version in locked_versions(lock).items()]
