@@ -25,3 +25,7 @@ rule all:
     default_target: True
     input:
         "results/report.html",
+
+
+onstart:
+    print(plan(config), file=sys.stderr)

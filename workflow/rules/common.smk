@@ -12,11 +12,12 @@ ENVS = os.path.relpath(os.path.join(workflow.basedir, "envs"))
 sys.path.insert(0, f"{CODE}/scripts")
 
 import settings
+from plan import plan
 
 try:
     settings.checked(config)
 except settings.ConfigError as error:
-    raise WorkflowError(error)
+    raise WorkflowError(str(error))
 
 # More than any machine has: Snakemake takes it for all of them, so nothing runs beside a clock.
 WHOLE_MACHINE = 1024

@@ -35,6 +35,8 @@ def run_row(record: dict, opened: dict, warmup_epochs: int) -> dict:
         "position": order.index(competitor) if competitor in order else None,
         "deployment": ran["deployment"],
         "seed": asked["seed"],
+        "epochs": asked["epochs"],
+        "train_images": asked["train_images"],
         "threads_asked": asked["threads"],
         "threads_openmp": ran["threads"]["openmp"],
         "threads_blas": ran["threads"]["blas"],

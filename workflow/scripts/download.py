@@ -75,6 +75,8 @@ def read_bounded(stream: io.BufferedIOBase, limit: int) -> bytes:
 def gunzip(data: bytes, limit: int) -> bytes:
     """The content of a .gz file; ValueError if it is none, or holds more than `limit` bytes."""
     try:
+        if not data:  # in which Python sees a whole file
+            raise EOFError("empty")
         return read_bounded(gzip.GzipFile(fileobj=io.BytesIO(data)), limit)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(

@@ -60,11 +60,16 @@ def checked(config: dict, root: Path = ROOT) -> dict:
 
 
 def completing_validator(schema: dict):
-    """A validator that fills in the schema's defaults on its way down."""
+    """A validator that fills in the schema's defaults on its way down.
+
+    Snakemake hands the numbers inside a `--config key={...}` over as text; they are read here.
+    """
 
     def complete(validator, properties, instance, schema):
         if isinstance(instance, dict):
             for key, subschema in properties.items():
+                if isinstance(instance.get(key), str) and "string" not in subschema.get("type", ()):
+                    instance[key] = yaml.safe_load(instance[key])
                 if "default" in subschema:
                     instance.setdefault(key, copy.deepcopy(subschema["default"]))
         yield from Draft202012Validator.VALIDATORS["properties"](
