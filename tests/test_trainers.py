@@ -36,7 +36,7 @@ def test_a_trainer_has_the_four_sections_in_their_order(trainer):
 @by_track_and_name
 def test_a_trainer_fits_one_screen(trainer):
     lines = trainer.read_text().splitlines()
-    assert len(lines) <= 75
+    assert len(lines) <= 66
     assert max(map(len, lines)) <= 72
 
 

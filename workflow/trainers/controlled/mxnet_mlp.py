@@ -47,8 +47,9 @@ for epoch in run.epochs():
             loss.backward()
             optimizer.step(1)  # the loss is a mean already
             epoch.losses.append(loss)
-        # To numbers in one go; MXNet is asynchronous on the CPU, too.
-        epoch.losses = nd.concat(*epoch.losses, dim=0).asnumpy().tolist()
+        # To numbers in one go, and wait: it works asynchronously.
+        losses = nd.concat(*epoch.losses, dim=0)
+        epoch.losses = losses.asnumpy().tolist()
         nd.waitall()
     epoch.finish(p.data().asnumpy() for p in parameters)
 

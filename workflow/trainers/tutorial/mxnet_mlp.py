@@ -57,7 +57,8 @@ for epoch in run.epochs():
             optimizer.step(batch_size=run.batch_size)
             epoch.losses.append(loss.mean().asscalar())
         nd.waitall()
-    epoch.finish(p.data().asnumpy() for p in net.collect_params().values())
+    parameters = net.collect_params().values()
+    epoch.finish(p.data().asnumpy() for p in parameters)
 
 run.load_alone(loader)
 run.finish(device=net[0].weight.data().context.device_type)
