@@ -10,6 +10,7 @@
 # snakemake --cores 4 --configfile config/presets/quick.yaml        the same in a minute, on less data
 # snakemake --dry-run                                               what would run
 
+
 configfile: "config/config.yaml"
 
 

@@ -6,11 +6,11 @@ rule protocol:
         "results/protocol/{scenario}/{round}.npz",
     log:
         "logs/protocol/{scenario}/{round}.log",
+    priority: 1_000_000_000  # before any turn, so that no round waits for it behind others
     params:
         training=training_of,
         seed=config["seed"],
         round=round_number,
-    priority: 1_000_000_000  # before any turn, so that no round waits for it behind others
     script:
         "../scripts/protocol.py"
 

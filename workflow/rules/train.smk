@@ -8,16 +8,16 @@ rule round:
         "results/rounds/{track}/{scenario}/{round}.json",
     log:
         "logs/round/{track}/{scenario}/{round}.log",
+    priority: turn
+    group:
+        "round-{track}-{scenario}-{round}"
+    threads: WHOLE_MACHINE
+    resources:
+        stopwatch=1,
     params:
         order=drawn_order,
         seed=seed_of,
         threads=asked_threads,
-    priority: turn
-    threads: WHOLE_MACHINE
-    resources:
-        stopwatch=1,
-    group:
-        "round-{track}-{scenario}-{round}"
     script:
         "../scripts/round.py"
 
@@ -36,17 +36,17 @@ rule train:
         losses="results/runs/{track}/{scenario}/{round}/{framework}-{device}.losses.npy",
     log:
         "logs/train/{track}/{scenario}/{round}/{framework}-{device}.log",
+    priority: turn
+    group:
+        "round-{track}-{scenario}-{round}"
+    threads: WHOLE_MACHINE
+    resources:
+        stopwatch=1,
     params:
         python=interpreter,
         flags=trainer_flags,
         seed=seed_of,
         threads=asked_threads,
-    priority: turn
-    threads: WHOLE_MACHINE
-    resources:
-        stopwatch=1,
-    group:
-        "round-{track}-{scenario}-{round}"
     shell:
         "PYTHONPATH={CODE}/trainers {params.python} -m toolbox.launch"
         " --trainer {input.trainer:q}"
@@ -76,11 +76,11 @@ rule rehearse:
         losses="results/rehearsals/{scenario}/{framework}-{device}.losses.npy",
     log:
         "logs/rehearse/{scenario}/{framework}-{device}.log",
+    threads: 1
     params:
         python=interpreter,
         flags=trainer_flags,
         seed=settings.seed(config, 0),
-    threads: 1
     shell:
         "PYTHONPATH={CODE}/trainers {params.python} -m toolbox.launch"
         " --trainer {input.trainer:q}"

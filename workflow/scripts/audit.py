@@ -1,7 +1,7 @@
 """Check every record and every round before anything is compared.
 
-In the workflow it writes results/audit.csv. From the command line it prints its findings and tells by
-its exit status: 0 nothing found, 3 errors found, 2 it could not be asked so.
+In the workflow it writes results/audit.csv. From the command line it prints its findings and tells
+by its exit status: 0 nothing found, 3 errors found, 2 it could not be asked so.
 
     python workflow/scripts/audit.py [results]
 """
@@ -23,7 +23,7 @@ from jsonschema import Draft202012Validator
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "workflow/trainers"))
 
-from toolbox.record import is_sealed, sha256
+from toolbox.record import is_sealed, sha256  # noqa: E402, found through the line above
 
 COLUMNS = ["track", "scenario", "round", "framework", "device", "competitor"]
 COLUMNS += ["severity", "check", "finding", "file"]
@@ -145,6 +145,9 @@ class Audit:
         self.losses(path, asked, measured, where)
         if DEVICE_NAMES.get(ran["device"], ran["device"]) != asked["device"]:
             self.find(where, "device", f"asked for {asked['device']}, worked on {ran['device']}")
+        trainer = ROOT / f"workflow/trainers/{where['track']}/{where['framework']}_mlp.py"
+        if trainer.exists() and sha256(trainer) != ran["trainer_sha256"]:
+            self.find(where, "trainer", "another trainer ran than the one that is shown")
         self.packages(ran, where)
         if asked["threads"] != "default" and (
             wrong := {k: n for k, n in ran["threads"].items() if n and n > asked["threads"]}
@@ -259,7 +262,9 @@ class Audit:
                 self.find(where, "settings", f"its members differ in {what}")
         members = sorted(members, key=lambda member: member[1]["measured"]["started"])
         for (_, before), (place, after) in pairwise(members):
-            begin, then = (datetime.fromisoformat(r["measured"]["started"]) for r in (before, after))
+            begin, then = (
+                datetime.fromisoformat(r["measured"]["started"]) for r in (before, after)
+            )
             gap = (then - begin).total_seconds() - before["measured"]["seconds"]
             if gap > GAP_SECONDS:
                 found = f"began {gap:.0f} s after the one before it: the round was interrupted"
@@ -279,7 +284,9 @@ def main(argv: list[str]) -> int:
     if not results.is_dir():
         parser.error(f"there is no folder {results}")
     audit = Audit(results)
-    audit.everything(sorted(results.glob("runs/*/*/*/*.json")), sorted(results.glob("rounds/*/*/*.json")))
+    audit.everything(
+        sorted(results.glob("runs/*/*/*/*.json")), sorted(results.glob("rounds/*/*/*.json"))
+    )
     table = audit.table()
     if not table.empty:
         print(table.drop(columns=["framework", "device"]).to_string(index=False))

@@ -1,4 +1,4 @@
-"""Open a round: who takes part and in which order, on what machine, and how fast that machine is."""
+"""Open a round: who takes part in which order, on what machine, and how fast that machine is."""
 
 import sys
 import time

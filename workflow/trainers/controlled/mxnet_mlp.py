@@ -3,6 +3,7 @@
 import mxnet as mx
 from mxnet import autograd, gluon, nd
 from mxnet.gluon import nn
+
 from toolbox.run import Run
 
 run = Run.from_flags()
@@ -25,8 +26,8 @@ net.add(
 net.cast(images.dtype)
 net.initialize(ctx=device)
 parameters = net.collect_params().values()
-for p, weight in zip(parameters, run.initial_weights()):
-    p.set_data(nd.array(weight, dtype=weight.dtype))
+for p, w in zip(parameters, run.initial_weights(), strict=True):
+    p.set_data(nd.array(w, dtype=w.dtype))
 
 # ---- 3. Loss and optimizer -------------------------------------------
 

@@ -1,6 +1,7 @@
 """The MNIST perceptron in NumPy, controlled track."""
 
 import numpy as np
+
 from toolbox.run import Run
 
 run = Run.from_flags()

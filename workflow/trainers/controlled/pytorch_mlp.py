@@ -1,8 +1,9 @@
 """The MNIST perceptron in PyTorch, controlled track."""
 
 import torch
-from toolbox.run import Run
 from torch import nn
+
+from toolbox.run import Run
 
 run = Run.from_flags()
 device = torch.device(run.device)
@@ -22,8 +23,10 @@ net = nn.Sequential(
     nn.Linear(run.hidden_units, 10),
 ).to(device, images.dtype)
 with torch.no_grad():
-    for p, weight in zip(net.parameters(), run.initial_weights()):
-        p.copy_(torch.from_numpy(weight))
+    for p, w in zip(
+        net.parameters(), run.initial_weights(), strict=True
+    ):
+        p.copy_(torch.from_numpy(w))
 
 # ---- 3. Loss and optimizer -------------------------------------------
 

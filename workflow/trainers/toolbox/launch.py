@@ -1,7 +1,7 @@
 """Run one trainer as a process of its own and leave its record.
 
-Standard library alone: it runs in the framework's environment, outside the trainer's process, so that
-peak memory and processor time come from the operating system's account of the finished process.
+Standard library alone: it runs in the framework's environment, outside the trainer's process, so
+that peak memory and processor time come from the kernel's account of the finished process.
 
     python -m toolbox.launch --trainer FILE --environment FILE --round FILE --record FILE \
         --losses FILE --threads default -- FLAGS OF THE TRAINER

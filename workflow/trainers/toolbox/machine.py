@@ -1,4 +1,4 @@
-"""What is known of the machine under a run. Standard library alone: it runs in every environment."""
+"""What is known of the machine under a run. Standard library alone: it runs everywhere."""
 
 import hashlib
 import os
@@ -10,9 +10,10 @@ def machine() -> dict:
     """Describe this machine.
 
     `fingerprint` is the SHA-256 of what decides speed and does not change between rounds
-    (processor, cores, memory, kernel): rounds from machines with different fingerprints are not
-    ranked together. `usable_cores` are those that this process may run on. `node` and `boot` name the very machine and its boot, the same inside and
-    outside a container; `libc` may differ between them, so it is no part of the fingerprint.
+    (processor, cores, memory, kernel): machines with different fingerprints are not ranked
+    against each other. `usable_cores` are those that this process may run on. `node` and `boot`
+    name the very machine and its boot, the same inside and outside a container; `libc` may differ
+    between them, so it is no part of the fingerprint.
     """
     facts = {
         "processor": processor(),

@@ -137,7 +137,9 @@ class Run:
                 "data_sha256": sha256(self.data / "mnist.npz"),
                 "protocol_sha256": sha256(self.protocol) if self.protocol else None,
                 "threads": {
-                    api: max((p["num_threads"] for p in pools if p["user_api"] == api), default=None)
+                    api: max(
+                        (p["num_threads"] for p in pools if p["user_api"] == api), default=None
+                    )
                     for api in ("openmp", "blas")
                 },
                 "pools": pools,

@@ -6,6 +6,7 @@ from mxnet import autograd, gluon, init, nd
 from mxnet.gluon import nn
 from mxnet.gluon.data import ArrayDataset, DataLoader
 from mxnet.gluon.data.vision import transforms
+
 from toolbox.run import Run
 
 run = Run.from_flags()

@@ -1,10 +1,11 @@
 """The MNIST perceptron in PyTorch, tutorial track."""
 
 import torch
-from toolbox.run import Run
 from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
+
+from toolbox.run import Run
 
 run = Run.from_flags()
 torch.manual_seed(run.seed)
