@@ -1,0 +1,342 @@
+"""Draw the report's figures, each as SVG and PNG.
+
+An SVG's ink is `currentColor` on nothing, so that a page which holds it inline shows it in its own
+text color, in the dark and on paper too. Labels are text, not outlines; a page chooses the font.
+Every run is a dot: nothing is averaged away before it has been seen.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import yaml
+from competitors import Look, looks, published_logs
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+from report_data import scientific
+
+INK = "#101214"  # stands for currentColor until the SVG is written
+GRAY = "#808080"
+WAITING = {"alpha": 0.45, "hatch": "////"}
+MANY = 300  # more dots than this become pixels, or a page would weigh tens of megabytes
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": INK,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "figure.constrained_layout.use": True,
+    "font.size": 9,
+    "grid.alpha": 0.15,
+    "grid.color": INK,
+    "hatch.color": INK,
+    "hatch.linewidth": 0.6,
+    "legend.edgecolor": "none",
+    "legend.facecolor": "none",
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "evenhand",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+PHASES = {  # from first to last, and the color of each: Cividis, dark to light
+    "import": "#2f4a78",
+    "load": "#54617a",
+    "set_up": "#737982",
+    "first_step": "#938f7e",
+    "training": "#b8a972",
+    "evaluation": "#dcc35f",
+    "loader_pass": "#f5e27a",
+}
+
+
+def panels(
+    table: pd.DataFrame, height: float = 3.2, sharey: bool = False
+) -> Iterator[tuple[Axes, pd.DataFrame]]:
+    """One panel, 3.7 inches wide, for each track and scenario, three to a row, in table order."""
+    groups = list(table.groupby(["track", "scenario"], sort=False))
+    columns = min(len(groups), 3)
+    rows = -(-len(groups) // columns)
+    figure = Figure(figsize=(3.7 * columns, height * rows))
+    cells = figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat
+    for (names, group), axes in zip(groups, cells, strict=False):
+        axes.set_title(" · ".join(names))
+        yield axes, group
+    for axes in list(cells)[len(groups) :]:
+        axes.set_visible(False)
+
+
+def dots(axes: Axes, x, y, look: Look, **options) -> None:
+    """A dot for each value; many are drawn as pixels, and fainter."""
+    many = len(x) > MANY
+    axes.scatter(
+        x,
+        y,
+        s=9 if many else 22,
+        marker=look.marker,
+        alpha=0.15 if many else 0.55,
+        facecolors=look.color if look.filled else "none",
+        edgecolors="none" if look.filled else look.color,
+        rasterized=many,
+        **options,
+    )
+
+
+def members(group: pd.DataFrame, looks: dict[str, Look]) -> list[tuple[str, Look]]:
+    """The competitors in a group of rows, in the config's order."""
+    present = set(group["competitor"])
+    return [(name, look) for name, look in looks.items() if name in present]
+
+
+def by_epoch(
+    axes: Axes, group: pd.DataFrame, quantity: str, average: str, looks: dict, published: dict
+) -> None:
+    """Every run's value at each epoch, their average as a line, the published values as rings.
+
+    Dots and rings stand beside the epoch, each competitor's in a column of its own.
+    """
+    present = members(group, looks)
+    shifts = 0.14 * (np.arange(len(present)) - (len(present) - 1) / 2)
+    for shift, (name, look) in zip(shifts, present, strict=True):
+        rows = group[group["competitor"] == name]
+        dots(axes, rows["epoch"] + shift, rows[quantity], look)
+        line = rows.groupby("epoch")[quantity].agg(average)
+        axes.plot(line.index, line, label=look.label, color=look.color, marker=look.marker, ms=4)
+        if name in published:
+            values = published[name][quantity][: len(line)]
+            style = {"marker": "o", "s": 90, "facecolors": "none", "edgecolors": look.color}
+            label = f"{look.label}, published"
+            axes.scatter(np.arange(len(values)) + shift, values, label=label, **style)
+    axes.set_xticks(sorted(group["epoch"].unique()))
+    axes.set_xlabel("epoch")
+
+
+def loss(tables: dict, config: dict, published: dict) -> Figure:
+    """Average training loss by epoch."""
+    for axes, group in panels(tables["epochs"], sharey=True):
+        logs = logs_for(group, config, published)
+        by_epoch(axes, group, "average_loss", "mean", looks(config), logs)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:.2f}")
+        axes.yaxis.set_minor_formatter("{x:.2f}")
+        axes.set_ylabel("average training loss")
+    key(axes)
+    return axes.figure
+
+
+def seconds(tables: dict, config: dict, published: dict) -> Figure:
+    """Seconds of each epoch."""
+    for axes, group in panels(tables["epochs"], sharey=True):
+        logs = logs_for(group, config, published)
+        by_epoch(axes, group, "seconds", "median", looks(config), logs)
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel("seconds")
+    key(axes)
+    return axes.figure
+
+
+def logs_for(group: pd.DataFrame, config: dict, published: dict) -> dict:
+    """The published logs that belong beside these rows: the tutorial track's, if set as there."""
+    track, scenario = group[["track", "scenario"]].iloc[0]
+    return published_logs(config, published, scenario) if track == "tutorial" else {}
+
+
+def ratio(tables: dict, config: dict, published: dict) -> Figure:
+    """Each pair's ratio of epoch times: every round, the mean with its interval, the margin."""
+    rows, look = tables["comparison"], looks(config)
+    figure = Figure(figsize=(11.1, 0.9 + 0.42 * len(rows)))
+    axes = figure.subplots()
+    margin = config["comparison"]["margin"]
+    axes.axvspan(1 / (1 + margin), 1 + margin, color=INK, alpha=0.12, linewidth=0)
+    axes.axvline(1, color=INK, linewidth=0.8)
+    names = []
+    for place, row in enumerate(rows.itertuples()):
+        of_row = tables["runs"].query("track == @row.track and scenario == @row.scenario")
+        times = of_row.pivot_table(
+            index="round", columns="competitor", values="median_epoch_seconds"
+        )
+        if {row.a, row.b} <= set(times.columns):
+            each = (times[row.a] / times[row.b]).dropna()
+            dots(axes, each, np.full(len(each), place + 0.22), look[row.a])
+        if pd.notna(row.low):
+            axes.plot([row.low, row.high], [place, place], color=look[row.a].color, linewidth=2)
+        if pd.notna(row.ratio):
+            axes.plot(row.ratio, place, marker=look[row.a].marker, color=look[row.a].color)
+            where = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
+            axes.annotate(f"{row.ratio:.2f}", (row.ratio, place), **where)
+        logs = published_logs(config, published, row.scenario) if row.track == "tutorial" else {}
+        if {row.a, row.b} <= set(logs):
+            warm = config["comparison"]["warmup_epochs"]
+            then = [np.median(logs[name]["seconds"][warm:]) for name in (row.a, row.b)]
+            style = {"marker": "o", "s": 90, "facecolors": "none"}
+            axes.scatter(then[0] / then[1], place, edgecolors=look[row.a].color, **style)
+        names.append(f"{row.track} · {row.scenario} · {look[row.a].label} / {look[row.b].label}")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    ticks = [t for t in (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10) if low <= t <= high]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(f"ratio of epoch times, log scale (gray: the same within {margin:.0%})")
+    return figure
+
+
+def waiting(tables: dict, config: dict, published: dict) -> Figure:
+    """Where an epoch's time goes, in the track that has a loader; a line marks the loader alone."""
+    runs = tables["runs"].dropna(subset=["wait_share"])
+    for axes, group in panels(runs, height=2.4):
+        present = members(group, looks(config))
+        for place, (name, look) in enumerate(present):
+            rows = group[group["competitor"] == name]
+            total = rows["median_epoch_seconds"].median()
+            wait = total * rows["wait_share"].median()
+            axes.barh(place, wait, 0.55, color=look.color, **WAITING)
+            axes.barh(place, total - wait, 0.55, wait, color=look.color)
+            alone = rows["loader_pass_seconds"].median()
+            axes.plot([alone, alone], [place - 0.4, place + 0.4], color=INK)
+            dots(axes, rows["median_epoch_seconds"], np.full(len(rows), place + 0.38), look)
+        name_rows(axes, present)
+        axes.set_xlabel("seconds of an epoch")
+    axes.barh(0, 0, color=GRAY, label="waiting for data", **WAITING)
+    axes.barh(0, 0, color=GRAY, label="computing")
+    axes.plot([], [], color=INK, label="loader alone")
+    key(axes)
+    return axes.figure
+
+
+def phases(tables: dict, config: dict, published: dict) -> Figure:
+    """The whole process, phase after phase: the median of each over the rounds."""
+    for axes, group in panels(tables["runs"], height=2.6):
+        present = members(group, looks(config))
+        for place, (name, _) in enumerate(present):
+            rows = group[group["competitor"] == name]
+            spent = {phase: rows[f"{phase}_seconds"].fillna(0).median() for phase in PHASES}
+            spent["training"] -= spent["first_step"]  # which is a part of the first epoch
+            left = 0.0
+            for phase, color in PHASES.items():
+                label = phase.replace("_", " ")
+                axes.barh(place, spent[phase], 0.6, left=left, color=color, label=label)
+                left += spent[phase]
+        name_rows(axes, present)
+        axes.set_xlabel("seconds since the process began")
+    key(axes)
+    return axes.figure
+
+
+def limit(tables: dict, config: dict, published: dict) -> Figure:
+    """Each run's arithmetic as a share of what the machine's matrix multiply reaches."""
+    for axes, group in panels(tables["runs"], height=2.2):
+        present = members(group, looks(config))
+        for place, (name, look) in enumerate(present):
+            rows = group[group["competitor"] == name]
+            middle = rows["share_of_peak"].median()
+            axes.barh(place, middle, height=0.5, color=look.color, alpha=0.35)
+            dots(axes, rows["share_of_peak"], np.full(len(rows), place), look)
+        name_rows(axes, present)
+        axes.set_xlim(0, max(1, group["share_of_peak"].max()))
+        axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.set_xlabel("share of the matrix-multiply peak")
+    return axes.figure
+
+
+def gate(tables: dict, config: dict, published: dict) -> Figure:
+    """How far each step's loss is from the reference, by tier, with what each tier allows."""
+    steps, limits, look = tables["gate_steps"], config["gate"], looks(config)
+    scenarios = list(steps["scenario"].unique())
+    figure = Figure(figsize=(11.1, 3.4 * len(scenarios)))
+    cells = figure.subplots(len(scenarios), 2, squeeze=False, sharey=True)
+    for row, scenario in zip(cells, scenarios, strict=True):
+        for axes, tier in zip(row, ["float64", "float32"], strict=True):
+            group = steps.query("scenario == @scenario and tier == @tier")
+            for name, of in members(group, look):
+                rows = group[group["competitor"] == name]
+                dots(axes, rows["step"], rows["deviation"], of)
+                axes.plot(rows["step"], rows["deviation"].cummax(), color=of.color, label=of.label)
+            first, last = 1, steps["step"].max()
+            if tier == "float64":
+                bound, until = limits["float64_step"], last
+            else:
+                bound, until = limits["float32_first"], limits["float32_first_steps"]
+            axes.plot([first, until], [bound, bound], color=INK, linestyle="--", linewidth=1)
+            axes.annotate(
+                f"limit {scientific(bound)}", (first, bound), (0, 3), textcoords="offset points"
+            )
+            axes.set_xscale("log")
+            axes.set_yscale("symlog", linthresh=1e-17, linscale=0.5)
+            axes.set_ylim(-2e-18, 10)
+            axes.set_yticks([0, *10.0 ** np.arange(-16, 1, 4)])
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_major_formatter(lambda value, _: scientific(value))
+            axes.set_title(f"{scenario} · {tier}")
+            axes.set_xlabel("step, log scale")
+        row[0].set_ylabel("deviation of the loss")
+    key(axes)
+    return figure
+
+
+def name_rows(axes: Axes, present: list[tuple[str, Look]]) -> None:
+    """One horizontal row for each competitor, first on top."""
+    axes.set_yticks(range(len(present)), [look.label for _, look in present])
+    axes.set_ylim(len(present) - 0.45, -0.55)
+    axes.grid(axis="y", visible=False)
+
+
+def key(axes: Axes) -> None:
+    """One legend below all panels."""
+    once = {}
+    for panel in axes.figure.axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            once.setdefault(label, handle)
+    columns = 7 if axes.figure.get_figwidth() > 7 else 3
+    axes.figure.legend(once.values(), once.keys(), loc="outside lower left", ncols=columns)
+
+
+def nothing() -> Figure:
+    """What stands where these results have nothing to draw."""
+    figure = Figure(figsize=(5, 1))
+    figure.text(0.02, 0.5, "Nothing to show: no run in these results has it.")
+    return figure
+
+
+DRAWN_FROM = {  # each figure, and what must have rows for it
+    loss: lambda tables: tables["epochs"],
+    seconds: lambda tables: tables["epochs"],
+    ratio: lambda tables: tables["comparison"],
+    waiting: lambda tables: tables["runs"]["wait_share"].dropna(),
+    phases: lambda tables: tables["runs"],
+    limit: lambda tables: tables["runs"],
+    gate: lambda tables: tables["gate_steps"],
+}
+FIGURES = {draw.__name__: draw for draw in DRAWN_FROM}
+
+
+def save(figure: Figure, svg: str, png: str) -> None:
+    """Write both files; the same figure gives the same bytes."""
+    figure.savefig(png, dpi=160, facecolor="white")
+    figure.savefig(svg, dpi=160, transparent=True, metadata={"Date": None})
+    Path(svg).write_text(Path(svg).read_text().replace(INK, "currentColor"))
+
+
+if __name__ == "__main__":
+    sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
+    tables = {
+        name: pd.read_csv(snakemake.input[name])
+        for name in ("runs", "epochs", "comparison", "gate_steps")
+    }
+    published = yaml.safe_load(Path(snakemake.input.published).read_text())
+    mpl.rcParams.update(STYLE)
+    for svg, png in zip(snakemake.output.svg, snakemake.output.png, strict=True):
+        draw = FIGURES[Path(svg).stem]
+        empty = DRAWN_FROM[draw](tables).empty
+        save(nothing() if empty else draw(tables, snakemake.config, published), svg, png)
