@@ -1,0 +1,112 @@
+"""What the report is made of, and how its numbers and phrases are written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+from competitors import Look, looks
+
+NONE = "\N{EN DASH}"  # where there is no value
+TIMES = "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}"
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass
+class Results:
+    """Everything that the report is made of; tables have the columns that their rules write."""
+
+    config: dict
+    text: dict  # the catalogue of the config's language
+    published: dict  # the logs of 2018, by framework
+    runs: pd.DataFrame
+    epochs: pd.DataFrame
+    comparison: pd.DataFrame
+    thread_effect: pd.DataFrame
+    gate: pd.DataFrame  # empty without the controlled track
+    audit: pd.DataFrame
+    tutorial_check: pd.DataFrame  # empty without the tutorial track
+    receipts: dict[str, dict]  # of the environments, by competitor
+    sources: dict[str, dict[str, str]]  # of the trainers, by track and framework
+    records: list[dict]  # one of each track, scenario, competitor and machine
+    statements: list[dict]  # of results/statements.json
+    is_mnist: bool  # whether the digits are MNIST's own
+
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        return looks(self.config)
+
+    @cached_property
+    def margin(self) -> str:
+        return percent(self.text, self.config["comparison"]["margin"], "g")
+
+    @cached_property
+    def confidence(self) -> str:
+        return percent(self.text, self.config["comparison"]["confidence"], "g")
+
+    def label(self, competitor: str) -> str:
+        return self.looks[competitor].label
+
+    def look_of(self, framework: str) -> Look:
+        """The look that a framework's devices share, named without the device."""
+        device = self.config["devices"][0]
+        look = self.looks[f"{framework}-{device}"]
+        return look._replace(label=look.label.removesuffix(f" ({device})"))
+
+    def present(self, names) -> list[str]:
+        """Those of the competitors that are among the names, in the config's order."""
+        return [name for name in self.looks if name in set(names)]
+
+    def ordered(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows with the frameworks in the config's order, otherwise as they were."""
+        places = table["framework"].map(self.config["frameworks"].index)
+        return table.loc[places.sort_values(kind="stable").index]
+
+    @property
+    def failed(self) -> list[str]:
+        """Who did not pass the gate."""
+        return self.present(self.gate.loc[self.gate["passed"].ne(True), "competitor"])
+
+
+def contests(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Track, scenario and rows of each, in the table's order."""
+    for (track, scenario), rows in table.groupby(["track", "scenario"], sort=False):
+        yield track, scenario, rows
+
+
+def number(value: float | None, form: str = ".2f") -> str:
+    """A number, or a dash where there is none."""
+    return NONE if pd.isna(value) else format(value, form)
+
+
+def scientific(value: float | None) -> str:
+    """A small number as a reader writes it: 9.1e-16 with its power of ten raised."""
+    if pd.isna(value) or value == 0:
+        return number(value, ".0f")
+    digits, power = f"{value:.1e}".split("e")
+    digits = digits.removesuffix(".0")
+    raised = f"10{str(int(power)).translate(SUPERSCRIPT)}"
+    return raised if digits == "1" else f"{digits}{TIMES}{raised}"
+
+
+def percent(text: dict, fraction: float | None, form: str = ".0f") -> str:
+    """A fraction as a percentage."""
+    if pd.isna(fraction):
+        return NONE
+    return text["percent"].format(value=format(100 * fraction, form))
+
+
+def gibibytes(size: float) -> str:
+    return f"{size / 2**30:.2f} GiB"
+
+
+def listed(text: dict, items: list[str]) -> str:
+    """Items as in a sentence: one, two and three."""
+    if len(items) < 2:
+        return "".join(items)
+    return text["comma"].join(items[:-1]) + text["and"] + items[-1]
+
+
+def counted(forms: dict, count: float) -> str:
+    """Singular or plural, as the language has it."""
+    return forms["one" if count == 1 else "many"].format(count=f"{count:,.0f}")

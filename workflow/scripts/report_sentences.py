@@ -1,0 +1,229 @@
+"""The report's sentences, computed from the results; none says more than the verdict it rests on.
+
+The words are in workflow/report/text.{language}.yaml.
+"""
+
+import pandas as pd
+from compare import FEW_ROUNDS, admit, published_ratio
+from competitors import published_logs
+from report_data import Results, contests, counted, listed, number, percent, scientific
+
+UNRANKED = ("not comparable", "not ranked")
+
+
+def interval(results: Results, row) -> str:
+    """The interval of a comparison's row, and the rounds that it rests on."""
+    return results.text["interval"].format(
+        confidence=results.confidence,
+        low=number(row.low),
+        high=number(row.high),
+        rounds=counted(results.text["rounds"], row.rounds),
+    )
+
+
+def verdict_words(results: Results, row) -> str:
+    """How the verdict is said, and no more."""
+    text = results.text
+    if row.verdict != "undecided":
+        return text["words"][row.verdict].format(margin=results.margin)
+    if row.rounds_needed == float("inf"):
+        return text["words"]["undecided_far"]
+    needed = counted(text["more_rounds"], row.rounds_needed)
+    return text["words"]["undecided"].format(needed=needed)
+
+
+def claim(results: Results, row) -> str:
+    """One comparison as a clause: ratio, interval, verdict."""
+    said = {"a": results.label(row.a), "b": results.label(row.b)}
+    said["words"] = verdict_words(results, row)
+    if row.verdict in UNRANKED:
+        return results.text["claim"]["unranked"].format(**said)
+    said |= {"ratio": number(row.ratio), "interval": interval(results, row)}
+    return results.text["claim"]["less" if row.ratio < 1 else "more"].format(**said)
+
+
+def scenario_words(results: Results, scenario: str) -> str:
+    """A scenario by its threads, if these alone set it apart from the first; else by its name."""
+    text, scenarios = results.text["scenarios"], results.config["scenarios"]
+    usual, here = next(iter(scenarios.values())), scenarios[scenario]
+    changed = {key for key in usual | here if usual.get(key) != here.get(key)} - {"tracks"}
+    if changed != {"threads"}:
+        return text["other"].format(scenario=scenario)
+    form = {1: "one_thread", "default": "default_threads"}.get(here["threads"], "threads")
+    return text[form].format(threads=here["threads"])
+
+
+def headline(results: Results) -> str:
+    """The first pair of the first track and scenario, in a few words."""
+    text = results.text["headline"]
+    if results.comparison.empty:
+        return text["alone"].format(a=results.label(results.runs["competitor"].iloc[0]))
+    row = next(results.comparison.itertuples())
+    form = {"faster": "less", "slower": "more"}.get(row.verdict, row.verdict)
+    said = {"a": results.label(row.a), "b": results.label(row.b)}
+    return text[form].format(ratio=number(row.ratio), margin=results.margin, **said)
+
+
+def summary(results: Results) -> list[str]:
+    """One paragraph a track: all beside its first competitor, scenario after scenario."""
+    paragraphs = []
+    for track, rows in results.comparison.groupby("track", sort=False):
+        lead = results.text["tracks"].get(track, results.text["tracks"]["other"])
+        sentences = []
+        for scenario, pairs in rows[rows["b"] == rows["b"].iloc[0]].groupby("scenario", sort=False):
+            lead = scenario_words(results, scenario) if sentences else lead.format(track=track)
+            claims = results.text["semicolon"].join(claim(results, p) for p in pairs.itertuples())
+            said = [results.text["sentence"].format(lead=lead, claims=claims)]
+            if track == "tutorial" and not sentences:
+                said += then_and_now(results, scenario, pairs)
+            sentences += said
+        paragraphs.append(results.text["space"].join(sentences))
+    return paragraphs
+
+
+def then_and_now(results: Results, scenario: str, pairs: pd.DataFrame) -> list[str]:
+    """Where the published ratio lies beside the interval of each ranked pair."""
+    logs = published_logs(results.config, results.published, scenario)
+    sentences = []
+    for row in pairs[~pairs["verdict"].isin(UNRANKED)].itertuples():
+        warm_up = results.config["comparison"]["warmup_epochs"]
+        then = published_ratio(logs, row.a, row.b, warm_up)
+        if then > 0:
+            place = "below" if then < row.low else "above" if then > row.high else "inside"
+            sentences.append(results.text["published_ratio"][place].format(then=number(then)))
+    return sentences
+
+
+def alerts(results: Results) -> list[tuple[str, str]]:
+    """What a reader must know before any number: (severity, sentence)."""
+    text, runs, found = results.text["alerts"], results.runs, []
+    if results.failed:
+        names = listed(results.text, [results.label(name) for name in results.failed])
+        found.append(("error", text["gate"].format(names=names)))
+    if unlikely := unlikely_runs(results):
+        found.append(("error", text["check"].format(names=listed(results.text, unlikely))))
+    errors = (results.audit["severity"] == "error").sum()
+    if errors:
+        out = len(runs) - len(admit(runs, results.audit))
+        found.append(("error", text["audit"].format(errors=errors, count=out, runs=len(runs))))
+    if not results.is_mnist:
+        found.append(("warning", text["digits"]))
+    rounds = runs["round"].nunique()
+    if rounds < FEW_ROUNDS:
+        counts = counted(results.text["rounds"], rounds)
+        found.append(("warning", text["few"].format(rounds=counts, least=FEW_ROUNDS)))
+    machines = runs["fingerprint"].nunique()
+    if machines > 1:
+        found.append(("warning", text["machines"].format(count=machines)))
+    return found
+
+
+def unlikely_runs(results: Results) -> list[str]:
+    """The frameworks of whose own runs one is not what the seeds make likely."""
+    check = results.tutorial_check
+    odd = check[(check["source"] == "run") & (check["verdict"] != "consistent")]
+    return [results.look_of(framework).label for framework in odd["framework"].unique()]
+
+
+def explanation(results: Results) -> list[str]:
+    """Why the tutorial's numbers come out as they do, as far as these results show it."""
+    text, sentences = results.text["why"], []
+    for _, scenario, rows in contests(results.runs.dropna(subset=["wait_share"])):
+        medians = rows.groupby("competitor")[["wait_share", "loader_pass_seconds"]].median()
+        medians = medians.loc[results.present(medians.index)]
+        shares = [
+            text["share"].format(share=percent(results.text, share), name=results.label(name))
+            for name, share in medians["wait_share"].items()
+        ]
+        alone = [
+            text["seconds"].format(seconds=number(seconds), name=results.label(name))
+            for name, seconds in medians["loader_pass_seconds"].items()
+        ]
+        shares, alone = listed(results.text, shares), listed(results.text, alone)
+        sentences.append(text["loading"].format(scenario=scenario, shares=shares, alone=alone))
+    for row in results.thread_effect.itertuples():
+        shown = row.low > 1 or row.high < 1
+        sentences.append(
+            text["effect" if shown else "no_effect"].format(
+                lead=scenario_words(results, row.scenario_y),
+                a=results.label(row.a),
+                b=results.label(row.b),
+                before=number(row.ratio_x),
+                after=number(row.ratio_y),
+                change=number(row.change),
+                confidence=results.confidence,
+                low=number(row.low),
+                high=number(row.high),
+            )
+        )
+    return sentences + without_loader(results)
+
+
+def without_loader(results: Results) -> list[str]:
+    """What becomes of each tutorial verdict when the data are in memory."""
+    sentences, compared = [], results.comparison
+    here = compared[compared["scenario"] == next(iter(results.config["scenarios"]))]
+    verdicts = here.set_index(["track", "a", "b"])["verdict"].to_dict()
+    for (track, a, b), verdict in verdicts.items():
+        from_memory = verdicts.get(("controlled", a, b))
+        if track != "tutorial" or verdict not in ("faster", "slower"):
+            continue
+        form = {"faster": "opposite", "slower": "opposite", "same": "vanishes", verdict: "agrees"}
+        if from_memory in form:
+            said = {"a": results.label(a), "b": results.label(b), "margin": results.margin}
+            sentences.append(results.text["why"][form[from_memory]].format(**said))
+    return sentences
+
+
+def gate_sentences(results: Results) -> list[str]:
+    """What the gate found: who failed and how, and what is proved of the others."""
+    text, gate = results.text["gate"], results.gate
+    if gate.empty:
+        return [text["absent"]]
+    failed = gate[gate["passed"].ne(True)].drop_duplicates(["competitor", "tier", "check"])
+    sentences = [
+        text["failed"].format(
+            name=results.label(row.competitor),
+            tier=row.tier,
+            scenario=row.scenario,
+            round=row.round,
+            check=text["checks"][row.check],
+            deviation=scientific(row.deviation),
+            limit=scientific(row.limit),
+            cause=row.cause,
+        )
+        for row in failed.itertuples()
+    ]
+    proof = gate[(gate["tier"] == "float64") & ~gate["competitor"].isin(results.failed)]
+    if not proof.empty:
+        names = [results.label(name) for name in results.present(proof["competitor"])]
+        said = {"names": listed(results.text, names), "limit": scientific(proof["limit"].max())}
+        said["largest"] = scientific(proof["deviation"].max())
+        sentences.append(text["passed"].format(**said))
+    return sentences
+
+
+def check_sentences(results: Results) -> list[str]:
+    """Whether the published values after the last epoch are likely ones."""
+    check = results.ordered(results.tutorial_check)
+    check = check[check["source"] == "published"]
+    last = check[check["epoch"] == check["epoch"].max()]
+    return [
+        results.text["learning"][row.verdict].format(
+            quantity=results.text["quantities"][row.quantity],
+            name=results.look_of(row.framework).label,
+            value=number(row.value, ".4f"),
+            seeds=row.seeds,
+            mean=number(row.mean, ".4f"),
+            sd=number(row.sd, ".4f"),
+        )
+        for row in last.drop_duplicates(["framework", "quantity"]).itertuples()
+    ]
+
+
+def audit_sentence(results: Results) -> str:
+    """How many findings of which severity."""
+    text, severities = results.text["audit"], results.audit["severity"]
+    errors, notes = (severities == "error").sum(), (severities == "note").sum()
+    form = "found" if errors or notes else "clean"
+    return text[form].format(errors=errors, notes=notes, runs=len(results.runs))

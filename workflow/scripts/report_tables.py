@@ -1,0 +1,335 @@
+"""The report's tables, computed from the results."""
+
+import re
+from typing import NamedTuple
+
+import pandas as pd
+from competitors import Look, published_logs
+from report_data import NONE, Results, contests, counted, gibibytes, number, percent, scientific
+from report_sentences import UNRANKED, verdict_words
+
+MOST_ROWS = 60  # longer tables are left to the CSV files
+SETTINGS = ["threads", "epochs", "batch_size", "learning_rate", "hidden_units", "pixel_mean"]
+SETTINGS += ["pixel_std", "loader_workers", "train_images", "test_images"]
+SWAPPED = {"faster": "slower", "slower": "faster"}
+
+
+class Table(NamedTuple):
+    caption: str
+    head: list
+    rows: list[list]
+    words: int = 1  # how many first columns hold words and stand to the left, not to the right
+
+
+class Matrix(NamedTuple):
+    caption: str
+    looks: list[Look]  # of rows and columns alike
+    cells: list[list[dict | None]]
+    notes: list[str]
+
+
+def heads(results: Results, columns: list[str]) -> list[str]:
+    return [results.text["columns"][column] for column in columns]
+
+
+# ---- verdicts --------------------------------------------------------
+
+
+def matrices(results: Results) -> list[Matrix]:
+    """Everybody beside everybody: a square of verdicts for each track and scenario."""
+    found = []
+    for track, scenario, rows in contests(results.comparison):
+        names = results.present([*rows["a"], *rows["b"]])
+        cells = {}
+        for row in rows.itertuples():
+            cells[row.a, row.b] = cell(results, row)
+            cells[row.b, row.a] = cell(results, mirrored(row))
+        caption = results.text["contest"].format(track=track, scenario=scenario)
+        square = [[cells.get((a, b)) for b in names] for a in names]
+        notes = [
+            f"{results.label(row.a)} / {results.label(row.b)}: {row.notes}"
+            for row in rows.dropna(subset=["notes"]).itertuples()
+        ]
+        found.append(Matrix(caption, [results.looks[name] for name in names], square, notes))
+    return found
+
+
+def cell(results: Results, row) -> dict:
+    """One verdict: its kind, its words, and where there is a ranking its ratio and interval."""
+    said = {"kind": row.verdict.replace(" ", "-"), "words": verdict_words(results, row)}
+    if row.verdict in UNRANKED:
+        return said | {"ratio": NONE, "range": "", "rounds": ""}
+    between = results.text["range"].format(low=number(row.low), high=number(row.high))
+    rounds = counted(results.text["rounds"], row.rounds)
+    return said | {"ratio": number(row.ratio), "range": between, "rounds": rounds}
+
+
+def mirrored(row):
+    """The same comparison told from b's side."""
+    verdict = SWAPPED.get(row.verdict, row.verdict)
+    swapped = row._replace(a=row.b, b=row.a, verdict=verdict)
+    return swapped._replace(ratio=1 / row.ratio, low=1 / row.high, high=1 / row.low)
+
+
+# ---- the checks ------------------------------------------------------
+
+
+def gate_table(results: Results) -> Table:
+    """Each check of the gate in the round that came nearest to its limit, or went past it."""
+    text, rows = results.text["gate"], []
+    gate = results.ordered(results.gate)
+    keys = ["scenario", "tier", "check", "competitor"]
+    for (scenario, tier, check, name), group in gate.groupby(keys, sort=False):
+        worst = group.loc[group["deviation"].idxmax()]
+        in_images = check == "test_accuracy"
+        deviation, limit = (
+            number(value, ".0f") if in_images else scientific(value)
+            for value in (worst["deviation"], worst["limit"])
+        )
+        first, passed = number(group["step"].min(), ".0f"), group["passed"].eq(True).sum()
+        row = [scenario, tier, text["checks"][check], results.label(name), deviation, limit]
+        rows.append([*row, first, f"{passed} / {len(group)}"])
+    columns = ["scenario", "tier", "check", "competitor", "deviation", "limit", "step", "passed"]
+    return Table(text["caption"], heads(results, columns), rows, words=4)
+
+
+def check_table(results: Results) -> Table:
+    """The published values and our runs' beside what the seeds make likely."""
+    text, rows = results.text["learning"], []
+    check = results.ordered(results.tutorial_check)
+    keys = ["scenario", "framework", "quantity", "epoch"]
+    for (scenario, framework, quantity, epoch), group in check.groupby(keys, sort=False):
+        ours, published = (group[group["source"] == source] for source in ("run", "published"))
+        name = results.look_of(framework).label
+        likely = group.iloc[0]
+        row = [scenario, name, results.text["quantities"][quantity], epoch]
+        row.append(plus_minus(likely["mean"], likely["sd"]))
+        if published.empty:
+            row += [NONE, NONE]
+        else:
+            then = published.iloc[0]
+            row += [number(then["value"], ".4f"), text["verdicts"][then["verdict"]]]
+        row.append(f"{(ours['verdict'] == 'consistent').sum()} / {len(ours)}")
+        rows.append(row)
+    columns = ["scenario", "competitor", "quantity", "epoch", "seeds", "published", "verdict"]
+    return Table(text["check_caption"], heads(results, [*columns, "likely_runs"]), rows, words=3)
+
+
+def plus_minus(mean: float, sd: float) -> str:
+    """Mean and standard deviation, the latter where there is one."""
+    return number(mean, ".4f") + ("" if pd.isna(sd) else f" ± {sd:.4f}")
+
+
+def audit_table(results: Results) -> Table:
+    """Findings, errors first, as many as a page can hold."""
+    text, rows = results.text["audit"], []
+    for row in results.audit.sort_values("severity", kind="stable").head(MOST_ROWS).itertuples():
+        whole = text["whole_round"]
+        who = whole if pd.isna(row.competitor) else results.label(row.competitor)
+        place = [row.track, row.scenario, number(row.round, ".0f"), who]
+        file = NONE if pd.isna(row.file) else row.file
+        rows.append([text["severity"][row.severity], *place, row.check, row.finding, file])
+    columns = ["severity", "track", "scenario", "round", "competitor", "check", "finding", "file"]
+    return Table(text["caption"], heads(results, columns), rows, words=len(columns))
+
+
+# ---- the runs --------------------------------------------------------
+
+
+def epoch_tables(results: Results) -> list[Table]:
+    """Epoch by epoch: each competitor's loss and time, beside the published logs."""
+    tables = []
+    for track, scenario, rows in contests(results.epochs):
+        logs = published_logs(results.config, results.published, scenario)
+        epochs = sorted(rows["epoch"].unique())
+        head, columns = heads(results, ["epoch"]), [epochs]
+        for name in results.present(rows["competitor"]):
+            of_epoch = rows[rows["competitor"] == name].groupby("epoch")
+            loss, seconds = of_epoch["average_loss"], of_epoch["seconds"].median()
+            then = logs.get(name, {}) if track == "tutorial" else {}
+            head.append(results.text["columns"]["loss"].format(name=results.label(name)))
+            columns.append(list(map(plus_minus, loss.mean(), loss.std())))
+            if then:
+                head += heads(results, ["published"])
+                columns.append(at(epochs, then["average_loss"], ".4f"))
+            head.append(results.text["columns"]["seconds"].format(name=results.label(name)))
+            columns.append(list(map(number, seconds)))
+            if then:
+                head += heads(results, ["published"])
+                columns.append(at(epochs, then["seconds"], ".2f"))
+        caption = results.text["contest"].format(track=track, scenario=scenario)
+        tables.append(Table(caption, head, list(zip(*columns, strict=True))))
+    return tables
+
+
+def at(epochs: list[int], values: list[float], form: str) -> list[str]:
+    """The published value of each epoch, a dash where the log has ended."""
+    return [number(values[epoch], form) if epoch < len(values) else NONE for epoch in epochs]
+
+
+def run_tables(results: Results) -> list[Table]:
+    """A line for each competitor of each track and scenario: medians over the rounds."""
+    text, tables = results.text, []
+    for track, scenario, group in contests(results.runs):
+        rows = []
+        for name in results.present(group["competitor"]):
+            runs = group[group["competitor"] == name]
+            median, seconds = runs.median(numeric_only=True), runs["median_epoch_seconds"]
+            rows.append(
+                [
+                    results.label(name),
+                    len(runs),
+                    number(seconds.median()),
+                    f"{number(seconds.min())} to {number(seconds.max())}",
+                    percent(text, seconds.std() / seconds.mean(), ".1f"),
+                    number(median["process_seconds"], ".1f"),
+                    percent(text, median.get("wait_share")),
+                    number(median.get("loader_pass_seconds")),
+                    percent(text, median["share_of_peak"]),
+                    gibibytes(median["peak_memory_bytes"]),
+                    number(median["final_average_loss"], ".4f"),
+                    percent(text, median["final_test_accuracy"], ".2f"),
+                ]
+            )
+        columns = ["competitor", "rounds", "epoch_seconds", "range", "spread", "process_seconds"]
+        columns += ["wait_share", "loader", "share_of_peak", "memory", "final_loss", "accuracy"]
+        caption = text["contest"].format(track=track, scenario=scenario)
+        tables.append(Table(caption, heads(results, columns), rows))
+    return tables
+
+
+def every_run(results: Results) -> Table | None:
+    """A line for each run, where they fit on a page."""
+    if len(results.runs) > MOST_ROWS:
+        return None
+    rows = [
+        [
+            row.track,
+            row.scenario,
+            row.round,
+            number(row.position + 1, ".0f"),
+            results.label(row.competitor),
+            row.seed,
+            row.threads_asked,
+            number(row.median_epoch_seconds),
+            number(row.process_seconds, ".1f"),
+            number(row.final_average_loss, ".4f"),
+            percent(results.text, row.final_test_accuracy, ".2f"),
+        ]
+        for row in results.runs.itertuples()
+    ]
+    columns = ["track", "scenario", "round", "position", "competitor", "seed", "threads"]
+    columns += ["epoch_seconds", "process_seconds", "final_loss", "accuracy"]
+    return Table(results.text["runs"]["every"], heads(results, columns), rows, words=2)
+
+
+# ---- what ran them ---------------------------------------------------
+
+
+def machine_table(results: Results) -> Table:
+    """The machines that the runs were made on, a column for each fingerprint."""
+    text = results.text["setup"]
+    machines = {r["ran"]["machine"]["fingerprint"]: r["ran"]["machine"] for r in results.records}
+    runs = results.runs.groupby("fingerprint")
+    peaks, nodes = runs["peak_flop_per_second"].median(), runs["node"].unique()
+    shown = {
+        "node": [", ".join(map(str, sorted(nodes[key]))) for key in machines],
+        "processor": [m["processor"] for m in machines.values()],
+        "cores": [f"{m['cores']} ({m['usable_cores']})" for m in machines.values()],
+        "memory": [gibibytes(m["memory_bytes"]) for m in machines.values()],
+        "kernel": [m["kernel"] for m in machines.values()],
+        "libc": [m["libc"] for m in machines.values()],
+        "governor": [m["governor"] or NONE for m in machines.values()],
+        "peak": [f"{peaks[key] / 1e9:.0f} GFLOP/s" for key in machines],
+    }
+    head = ["", *(text["machine"].format(number=place + 1) for place in range(len(machines)))]
+    rows = [[text["rows"][name], *values] for name, values in shown.items()]
+    return Table(text["machines"], head, rows, words=len(head))
+
+
+def environment_table(results: Results) -> Table:
+    """What ran each competitor, with a mark on each line where they differ."""
+    text, receipts = results.text["setup"], results.receipts
+    records = {name: [] for name in receipts}
+    for record in results.records:
+        asked = record["asked"]
+        records[f"{asked['framework']}-{asked['device']}"].append(record)
+    shown = {
+        text["rows"]["deployment"]: [r["deployment"] for r in receipts.values()],
+        text["rows"]["python"]: [r["python"] for r in receipts.values()],
+        text["rows"]["imports"]: [imports(results, name) for name in receipts],
+        text["rows"]["blas"]: [blas(of_name) for of_name in records.values()],
+        text["rows"]["device"]: [devices(of_name) for of_name in records.values()],
+    }
+    for scenario in results.config["scenarios"]:
+        label = text["rows"]["threads"].format(scenario=scenario)
+        shown[label] = [threads(text, of_name, scenario) for of_name in records.values()]
+    shown |= {
+        text["rows"]["size"]: [gibibytes(r["bytes"]) for r in receipts.values()],
+        text["rows"]["seconds"]: [f"{r['seconds']:.0f} s" for r in receipts.values()],
+        text["rows"]["lock"]: [r["lock_sha256"][:12] for r in receipts.values()],
+    }
+    rows = [
+        [f"{label} ≠" if len({*values} - {NONE}) > 1 else label, *values]
+        for label, values in shown.items()
+    ]
+    head = ["", *(results.label(name) for name in receipts)]
+    return Table(text["environments"], head, rows, words=len(head))
+
+
+def imports(results: Results, competitor: str) -> str:
+    """The packages that a framework's trainers import, with their versions."""
+    packages = results.receipts[competitor]["packages"]
+    framework = competitor.rsplit("-", 1)[0]
+    sources = "\n".join(trainers.get(framework, "") for trainers in results.sources.values())
+    names = set(re.findall(r"^(?:import|from) (\w+)", sources, re.MULTILINE))
+    return ", ".join(f"{name} {packages[name]}" for name in sorted(names & set(packages)))
+
+
+def blas(records: list[dict]) -> str:
+    """The matrix libraries that were loaded, with the processor that each takes this one for."""
+    found = {
+        " ".join(filter(None, [pool["internal_api"], pool["version"], pool["architecture"]]))
+        for record in records
+        for pool in record["ran"]["pools"]
+        if pool["user_api"] == "blas"
+    }
+    return ", ".join(sorted(found)) or NONE
+
+
+def devices(records: list[dict]) -> str:
+    """What held the weights."""
+    return ", ".join(sorted({record["ran"]["device"] for record in records})) or NONE
+
+
+def threads(text: dict, records: list[dict], scenario: str) -> str:
+    """The threads that the libraries really had in a scenario."""
+    found = {
+        text["pools"].format(**{api: n or NONE for api, n in record["ran"]["threads"].items()})
+        for record in records
+        if record["asked"]["scenario"] == scenario
+    }
+    return "; ".join(sorted(found)) or NONE
+
+
+def package_table(results: Results) -> Table:
+    """Every package of every environment."""
+    receipts = results.receipts.values()
+    names = sorted(set().union(*(receipt["packages"] for receipt in receipts)))
+    rows = [[name, *(r["packages"].get(name, NONE) for r in receipts)] for name in names]
+    head = [*heads(results, ["package"]), *(results.label(name) for name in results.receipts)]
+    return Table(results.text["setup"]["packages"], head, rows, words=len(head))
+
+
+def scenario_table(results: Results) -> Table:
+    """What each scenario asked for, as the records have it."""
+    asked = {record["asked"]["scenario"]: record["asked"] for record in results.records}
+    rows = [
+        [
+            name.replace("_", " "),
+            *(f"{a[name]:g}" if isinstance(a[name], float) else a[name] for a in asked.values()),
+        ]
+        for name in SETTINGS
+    ]
+    head = [*heads(results, ["setting"]), *asked]
+    return Table(results.text["again"]["scenarios"], head, rows, words=len(head))
