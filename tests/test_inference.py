@@ -1,0 +1,292 @@
+"""Ratios, intervals, tests and verdicts: beside scipy, worked by hand, and as laws."""
+
+import runpy
+from pathlib import Path
+
+import inference
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats
+
+ROOT = Path(__file__).parents[1]
+D = np.array([0.09, 0.12, 0.05, 0.11, 0.13])
+
+log_seconds = st.floats(-3, 3)
+paired_rounds = st.lists(st.tuples(log_seconds, log_seconds), min_size=2, max_size=12)
+
+
+# ---- Against scipy ---------------------------------------------------
+
+
+def test_interval_and_difference_are_those_of_the_one_sample_t_test():
+    found, expected = inference.effect(D), stats.ttest_1samp(D, 0)
+    interval = expected.confidence_interval(0.95)
+    assert found.p_different == pytest.approx(expected.pvalue, rel=1e-12)
+    assert np.log([found.low, found.high]) == pytest.approx([interval.low, interval.high])
+
+
+def test_the_confidence_is_that_asked_for():
+    interval = stats.ttest_1samp(D, 0).confidence_interval(0.8)
+    found = inference.effect(D, confidence=0.8)
+    assert np.log([found.low, found.high]) == pytest.approx([interval.low, interval.high])
+
+
+def test_pairing_is_that_of_the_paired_t_test_on_log_seconds():
+    a, b = np.array([2.0, 2.2, 1.9, 2.1]), np.array([2.1, 2.2, 2.0, 2.5])
+    found = inference.effect(inference.log_ratios(a, b))
+    assert found.p_different == pytest.approx(stats.ttest_rel(np.log(a), np.log(b)).pvalue)
+    assert found.ratio == pytest.approx(stats.gmean(a) / stats.gmean(b))
+
+
+@pytest.mark.parametrize("shift", [-0.11, -0.1, -0.08])
+def test_sameness_is_the_worse_of_two_one_sided_t_tests(shift):
+    margin = np.log(1.03)
+    above = stats.ttest_1samp(D + shift, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(D + shift, margin, alternative="less").pvalue
+    assert inference.effect(D + shift).p_same == pytest.approx(max(above, below), rel=1e-12)
+
+
+def test_spread_is_the_coefficient_of_variation():
+    seconds = [4.0, 5.0, 6.0, 4.5]
+    assert inference.spread(seconds) == pytest.approx(stats.variation(seconds, ddof=1))
+
+
+# ---- Worked by hand --------------------------------------------------
+
+
+def test_two_rounds_worked_by_hand():
+    # d = 0, 0.2: mean 0.1, sd 0.2/sqrt(2), error 0.1; with one degree of freedom t is Cauchy, so
+    # t(0.975) = tan(0.475 pi) = 12.7062 and P(|T| >= 0.1/0.1) = 1/2.
+    found = inference.effect([0.0, 0.2])
+    assert found.ratio == pytest.approx(np.exp(0.1))
+    assert found.low == pytest.approx(np.exp(0.1 - 1.27062), rel=1e-5)
+    assert found.high == pytest.approx(np.exp(0.1 + 1.27062), rel=1e-5)
+    assert found.p_different == pytest.approx(0.5)
+
+
+def test_holm_worked_by_hand():
+    # sorted: 0.01, 0.015, 0.02 and 0.5, times 4, 3, 2, 1: 0.04, 0.045, 0.04, 0.5; the third may
+    # not fall below the second.
+    assert inference.holm([0.02, 0.5, 0.01, 0.015]) == pytest.approx([0.045, 0.5, 0.04, 0.045])
+
+
+def test_holm_never_exceeds_one_and_leaves_out_what_was_not_tested():
+    # two tests, not three: 0.04 * 2 and 0.9 * 1
+    adjusted = inference.holm([0.9, np.nan, 0.04])
+    assert adjusted == pytest.approx([0.9, np.nan, 0.08], nan_ok=True)
+    assert inference.holm([0.6, 0.7]) == pytest.approx([1, 1])
+
+
+def test_holm_takes_each_row_for_a_family():
+    p = np.random.default_rng(7).random((20, 3))
+    assert inference.holm(p) == pytest.approx(np.array([inference.holm(row) for row in p]))
+
+
+def test_grubbs_limit_for_five_rounds_is_that_of_the_tables():
+    # Grubbs 1969, table 1, two-sided 5 % (one-sided 2.5 %) at n = 5: 1.715. With four rounds at 0
+    # and one at 1 the statistic has its largest value, 4/sqrt(5) = 1.789.
+    assert inference.outliers([0, 0, 0, 0, 1.0]).tolist() == [False] * 4 + [True]
+    # -1, 0, 0, 1, x at x = 7.6: mean 1.52, sd 3.4716, statistic 1.751; at x = 5: 1.706
+    assert inference.outliers([-1, 0, 0, 1, 7.6]).tolist() == [False] * 4 + [True]
+    assert not inference.outliers([-1, 0, 0, 1, 5.0]).any()
+
+
+def test_rounds_needed_is_the_first_number_that_is_enough():
+    # d = 0.05 -+ 0.03 in 4 rounds: mean 0.05, sd sqrt(4 * 0.0009 / 3) = 0.034641. The difference
+    # needs (t(0.975, N-1) + t(0.8, N-1)) 0.034641 / sqrt(N) <= 0.05:
+    # N = 5: (2.7764 + 0.9410) * 0.015492 = 0.0576; N = 6: (2.5706 + 0.9195) * 0.014142 = 0.0494
+    assert inference.rounds_needed([0.02, 0.08, 0.02, 0.08]) == 2
+
+
+def test_rounds_needed_plans_for_sameness_where_that_is_nearer():
+    # d = -+0.02: mean 0, sd 0.023094, margin 0.029559: (t(0.95, N-1) + t(0.9, N-1)) sd / sqrt(N)
+    # N = 6: (2.0150 + 1.4759) * 0.0094281 = 0.0329; N = 7: (1.9432 + 1.4398) * 0.0087287 = 0.02953
+    assert inference.rounds_needed([0.02, -0.02, 0.02, -0.02]) == 3
+
+
+def test_rounds_needed_asks_more_where_more_pairs_are_compared():
+    d = [0.02, 0.08, 0.02, 0.08]
+    assert inference.rounds_needed(d, pairs=10) > inference.rounds_needed(d)
+
+
+def test_rounds_needed_gives_up_beyond_a_thousand():
+    # almost at the margin, where neither a difference nor sameness is near
+    d = np.log(1.03) / 2 + 0.5 * np.array([-1, 1, -1, 1])
+    assert inference.rounds_needed(d) == np.inf
+
+
+# ---- Verdicts --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ratio", "p_different", "p_same", "expected"),
+    [
+        (0.8, 0.01, 0.9, "faster"),
+        (1.2, 0.01, 0.9, "slower"),
+        (1.0, 0.9, 0.01, "same"),
+        (1.01, 0.01, 0.01, "same"),  # a difference, and proved to be smaller than matters
+        (1.02, 0.2, 0.2, "undecided"),
+        (np.nan, np.nan, np.nan, "not ranked"),
+    ],
+)
+def test_verdict(ratio, p_different, p_same, expected):
+    assert inference.verdict(ratio, p_different, p_same) == expected
+
+
+def test_a_small_but_certain_difference_is_the_same():
+    d = np.log(1.01) + 0.001 * np.array([-1, 0, 1, 0, -1, 1])
+    found = inference.effect(d)
+    assert found.p_different < 0.001
+    assert inference.verdict(found.ratio, found.p_different, found.p_same) == "same"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "needed", "expected"),
+    [
+        ("faster", np.nan, "faster"),
+        ("same", np.nan, "the same within 2.5 %"),
+        ("undecided", 1.0, "undecided, about 1 more round needed"),
+        ("undecided", 12.0, "undecided, about 12 more rounds needed"),
+        ("undecided", np.inf, "undecided, more than 1000 more rounds needed"),
+        ("not comparable", np.nan, "not comparable"),
+    ],
+)
+def test_words(verdict, needed, expected):
+    assert inference.words(verdict, needed, margin=0.025) == expected
+
+
+# ---- Degenerate input ------------------------------------------------
+
+
+@pytest.mark.parametrize("d", [[], [0.1], [0.1, np.nan, 0.2]])
+def test_too_few_rounds_or_a_nan_give_no_result(d):
+    found = inference.effect(d)
+    assert np.isnan(found).all()
+    assert inference.verdict(found.ratio, found.p_different, found.p_same) == "not ranked"
+
+
+def test_rounds_needed_and_spread_of_one_round_are_unknown():
+    assert np.isnan(inference.rounds_needed([0.1]))
+    assert np.isnan(inference.spread([2.0]))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0.25, "slower"), (-0.25, "faster"), (0.0, "same")]
+)
+def test_rounds_without_variance_take_the_limit(value, expected):
+    found = inference.effect([value] * 4)
+    assert (found.low, found.ratio, found.high) == (np.exp(value),) * 3
+    assert inference.verdict(found.ratio, found.p_different, found.p_same) == expected
+
+
+@pytest.mark.parametrize("d", [[], [0.1], [0.1, 0.9], [0.3, 0.3, 0.3]])
+def test_nothing_stands_out_among_too_few_or_equal_rounds(d):
+    assert not inference.outliers(d).any()
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, np.nan, np.inf])
+def test_times_that_cannot_be_are_refused(seconds):
+    with pytest.raises(ValueError, match="positive and finite"):
+        inference.log_ratios([1.0, seconds], [1.0, 1.0])
+
+
+# ---- Laws ------------------------------------------------------------
+
+
+@given(paired_rounds)
+def test_swapping_a_and_b_inverts_ratio_interval_and_verdict(rounds):
+    a, b = np.exp(rounds).T
+    assume(np.ptp(np.log(a / b)) > 1e-9)  # else rounding is all the variance there is
+    ab, ba = (inference.effect(inference.log_ratios(*pair)) for pair in ((a, b), (b, a)))
+    assert [ba.ratio, ba.low, ba.high] == pytest.approx([1 / ab.ratio, 1 / ab.high, 1 / ab.low])
+    assert [ba.p_different, ba.p_same] == pytest.approx([ab.p_different, ab.p_same])
+    inverse = {"faster": "slower", "slower": "faster"}
+    word = str(inference.verdict(ab.ratio, ab.p_different, ab.p_same))
+    assert inference.verdict(ba.ratio, ba.p_different, ba.p_same) == inverse.get(word, word)
+
+
+@given(paired_rounds, st.floats(0.001, 1000))
+def test_the_unit_of_time_does_not_matter(rounds, factor):
+    a, b = np.exp(rounds).T
+    assert inference.log_ratios(factor * a, factor * b) == pytest.approx(
+        inference.log_ratios(a, b), abs=1e-12
+    )
+
+
+@given(paired_rounds, st.data())
+def test_a_drift_that_a_round_shares_leaves_d(rounds, data):
+    a, b = np.exp(rounds).T
+    drift = data.draw(st.lists(log_seconds, min_size=len(a), max_size=len(a)))
+    assert inference.log_ratios(a * np.exp(drift), b * np.exp(drift)) == pytest.approx(
+        inference.log_ratios(a, b), abs=1e-12
+    )
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=12))
+def test_the_interval_holds_the_ratio(d):
+    found = inference.effect(d)
+    assert found.low <= found.ratio <= found.high
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_only_raises_and_keeps_the_order(p):
+    adjusted = inference.holm(p)
+    assert (adjusted >= p).all()
+    assert (adjusted <= 1).all()
+    assert (np.diff(adjusted[np.argsort(p)]) >= 0).all()
+
+
+def test_many_experiments_at_once_are_what_each_is_alone():
+    d = np.random.default_rng(1).normal(0.02, 0.03, size=(50, 3, 5))
+    together = np.array(inference.effect(d))
+    alone = np.array([[inference.effect(pair) for pair in experiment] for experiment in d])
+    assert together == pytest.approx(np.moveaxis(alone, -1, 0))
+
+
+# ---- Promises, on a simulated machine --------------------------------
+
+
+@pytest.fixture(scope="module")
+def rates():
+    return runpy.run_path(str(ROOT / "benchmarks" / "coverage.py"))["rates"]
+
+
+@pytest.mark.parametrize("rounds", [5, 10])
+@pytest.mark.parametrize("drift", ["none", "trend", "random walk", "step"])
+def test_turns_keep_the_promised_error_rates_while_the_machine_drifts(rates, rounds, drift):
+    found = rates(blocked=False, rounds=rounds, drift=drift, experiments=4000, seed=1908)
+    assert 0.93 <= found["coverage"] <= 0.97
+    assert found["false rank, all equal"] <= 0.05
+    assert found["false rank, one apart"] <= 0.05
+    assert found["false same, at 3 %"] <= 0.05
+
+
+@pytest.mark.parametrize("rounds", [5, 10])
+def test_interference_makes_verdicts_rarer_not_wrong(rates, rounds):
+    found = rates(blocked=False, rounds=rounds, drift="interference", experiments=4000, seed=1908)
+    assert found["coverage"] >= 0.93
+    assert found["false rank, all equal"] <= 0.05
+
+
+def test_one_competitor_after_the_other_would_not_keep_them(rates):
+    found = rates(blocked=True, rounds=5, drift="trend", experiments=4000, seed=1908)
+    assert found["coverage"] < 0.6
+    assert found["false rank, all equal"] > 0.5
+
+
+@pytest.mark.parametrize(("mean", "expected"), [(0.05, "slower"), (0.0, "same")])
+def test_the_rounds_asked_for_decide_four_experiments_of_five(mean, expected):
+    sd = 0.04
+    seen = mean + sd / np.sqrt(2) * np.array([-1, 1])  # has that mean and standard deviation
+    rounds = 2 + int(inference.rounds_needed(seen))
+    d = np.random.default_rng(1987).normal(mean, sd, size=(4000, rounds))
+    found = inference.effect(d)
+    decided = inference.verdict(found.ratio, found.p_different, found.p_same) == expected
+    assert 0.78 <= decided.mean() <= 0.9
+
+
+def test_clean_rounds_are_flagged_in_one_experiment_of_twenty():
+    d = np.random.default_rng(1969).normal(size=(4000, 5))
+    assert inference.outliers(d).any(axis=1).mean() == pytest.approx(0.05, abs=0.012)

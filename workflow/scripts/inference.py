@@ -1,0 +1,205 @@
+"""Paired inference on training times: ratios, intervals, tests, verdicts, flags.
+
+The replicate is the round. In round r, competitors A and B each ran once, and
+
+    d_r = ln(seconds of A / seconds of B)
+
+is its one observation, without unit. All functions are pure, and those that take ``d`` or
+``seconds`` find the rounds on the last axis, so that a simulation passes thousands of experiments
+at once. docs/statistics.md explains the choices and shows how often they err.
+
+Sources
+    Student, "The probable error of a mean", Biometrika 6, 1908
+    Grubbs, "Procedures for detecting outlying observations in samples", Technometrics 11, 1969
+    Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6, 1979
+    Schuirmann, "A comparison of the two one-sided tests procedure and the power approach for
+        assessing the equivalence of average bioavailability", J. Pharmacokin. Biopharm. 15, 1987
+    Chow, Shao, Wang, "Sample size calculations in clinical research", 2nd ed., 2008, chapter 3
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import t as student
+
+MOST_ROUNDS = 1000  # the furthest that rounds_needed looks ahead
+POWER = 0.8  # the chance of a decision that rounds_needed plans for
+
+
+class Effect(NamedTuple):
+    """What the rounds say about one pair: floats, or arrays of the shape of ``d`` less its rounds.
+
+    ratio, low and high have no unit (seconds over seconds); the p-values are not yet adjusted.
+    """
+
+    ratio: ArrayLike
+    low: ArrayLike
+    high: ArrayLike
+    p_different: ArrayLike
+    p_same: ArrayLike
+
+
+def log_ratios(seconds_a: ArrayLike, seconds_b: ArrayLike) -> np.ndarray:
+    """d = ln(seconds_a / seconds_b), round by round; both of shape (..., rounds), in seconds.
+
+    Raises ValueError where a time is not a positive, finite number.
+    """
+    seconds = np.array([seconds_a, seconds_b], dtype=float)
+    if not (np.isfinite(seconds) & (seconds > 0)).all():
+        raise ValueError(f"seconds must be positive and finite, got {seconds[:, :10]}")
+    return np.log(seconds[0]) - np.log(seconds[1])
+
+
+def effect(d: ArrayLike, margin: float = 0.03, confidence: float = 0.95) -> Effect:
+    """The ratio of A to B, its interval, and its two tests; ``d`` of shape (..., rounds).
+
+    With n rounds, m = mean(d), s = sd(d) with n - 1 degrees of freedom, and e = s / sqrt(n):
+
+        ratio       = exp(m), the geometric mean of the rounds' ratios
+        low, high   = exp(m -+ t(1 - alpha/2, n-1) e), alpha = 1 - confidence    (Student 1908)
+        p_different = P(|T| >= |m| / e), two-sided, for "the ratio is 1"
+        p_same      = the larger p-value of two one-sided tests, for "the ratio lies outside
+                      1/(1+margin) to 1+margin", on the log scale -+ln(1+margin)  (Schuirmann 1987)
+
+    Fewer than two rounds, or a NaN among them, give NaN. Without any variance the statistics take
+    their limits: an interval of width zero, p-values of 0 or 1.
+    """
+    d = np.asarray(d, dtype=float)
+    rounds = d.shape[-1]
+    if rounds < 2:
+        return Effect(*[np.full(d.shape[:-1], np.nan)[()]] * 5)
+    mean = d.mean(axis=-1)
+    error = d.std(axis=-1, ddof=1) / np.sqrt(rounds)
+    half_width = student.ppf((1 + confidence) / 2, rounds - 1) * error
+    p_different = 2 * student.sf(_statistic(np.abs(mean), error), rounds - 1)
+    p_same = student.sf(_statistic(np.log1p(margin) - np.abs(mean), error), rounds - 1)
+    return Effect(
+        np.exp(mean), np.exp(mean - half_width), np.exp(mean + half_width), p_different, p_same
+    )
+
+
+def _statistic(distance: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """distance / error, and at an error of zero its limit: 0 at no distance, else infinity."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(distance == 0, 0.0, distance / error)
+
+
+def holm(p: ArrayLike) -> np.ndarray:
+    """Holm's adjusted p-values over the last axis, which holds one family of tests (Holm 1979).
+
+    The k-th smallest of m becomes max over j <= k of min(1, (m - j + 1) p_(j)). Rejecting those at
+    most alpha keeps the chance of any false rejection in the family at most alpha, whatever the
+    dependence (pairs share competitors). NaN, a test that could not be made, stays NaN and does not
+    count in m.
+    """
+    p = np.asarray(p, dtype=float)
+    order = np.argsort(p, axis=-1)  # NaN goes last
+    tests = np.sum(~np.isnan(p), axis=-1, keepdims=True)
+    scaled = (tests - np.arange(p.shape[-1])) * np.take_along_axis(p, order, axis=-1)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(
+        adjusted, order, np.minimum(1, np.maximum.accumulate(scaled, axis=-1)), axis=-1
+    )
+    return adjusted
+
+
+def verdict(
+    ratio: ArrayLike, p_different: ArrayLike, p_same: ArrayLike, confidence: float = 0.95
+) -> np.ndarray:
+    """What the adjusted p-values allow to say about A, at alpha = 1 - confidence.
+
+    "same" comes first: a difference that is proved to be smaller than the margin is of no interest,
+    even where it is also proved not to be zero. Then "faster" (ratio below 1) or "slower", else
+    "undecided"; "not ranked" where there was no test.
+    """
+    alpha = 1 - confidence
+    different = np.less_equal(p_different, alpha)
+    return np.select(
+        [
+            np.isnan(p_different),
+            np.less_equal(p_same, alpha),
+            different & np.less(ratio, 1),
+            different,
+        ],
+        ["not ranked", "same", "faster", "slower"],
+        "undecided",
+    )
+
+
+def rounds_needed(
+    d: ArrayLike, pairs: int = 1, margin: float = 0.03, confidence: float = 0.95
+) -> float:
+    """How many rounds more than ``d`` holds until a verdict is likely; ``d`` of shape (rounds,).
+
+    If m and s, the mean and standard deviation seen, are the true ones, the smallest N at which
+    one of two tests succeeds with a chance of 80 % or more (Chow, Shao, Wang 2008):
+
+        difference: (t(1 - alpha/2, N-1) + t(0.8, N-1)) s / sqrt(N) <= |m|
+        sameness:   (t(1 - alpha,   N-1) + t(0.9, N-1)) s / sqrt(N) <= ln(1+margin) - |m|
+
+    with alpha = (1 - confidence) / pairs, Holm's strictest step. Returns N - rounds, at least 1,
+    or infinity where that is more than 1000; NaN for fewer than two rounds. m and s are estimates:
+    this plans the size of the next experiment and promises nothing.
+    """
+    d = np.asarray(d, dtype=float)
+    if len(d) < 2:
+        return np.nan
+    more = np.arange(1, MOST_ROUNDS + 1)
+    total = len(d) + more
+    alpha = (1 - confidence) / pairs
+    mean, error = np.abs(d.mean()), d.std(ddof=1) / np.sqrt(total)
+
+    def reach(level: float, power: float) -> np.ndarray:
+        return (student.ppf(level, total - 1) + student.ppf(power, total - 1)) * error
+
+    enough = (reach(1 - alpha / 2, POWER) <= mean) | (
+        reach(1 - alpha, (1 + POWER) / 2) <= np.log1p(margin) - mean
+    )
+    return float(more[enough.argmax()]) if enough.any() else np.inf
+
+
+def words(verdict: str, needed: float, margin: float = 0.03) -> str:
+    """The verdict as it ends the sentence "A, beside B, is ..."; ``needed`` from rounds_needed."""
+    if verdict == "same":
+        return f"the same within {100 * margin:g} %"
+    if verdict == "not ranked":
+        return "not ranked, fewer than two rounds with both"
+    if verdict != "undecided":
+        return verdict
+    if np.isinf(needed):
+        return f"undecided, more than {MOST_ROUNDS} more rounds needed"
+    return f"undecided, about {needed:.0f} more round{'s' if needed > 1 else ''} needed"
+
+
+def spread(seconds: ArrayLike) -> float:
+    """The coefficient of variation sd / mean of a competitor's times, a fraction; (..., rounds).
+
+    It includes the machine's drift, from which the paired ratio is free: a large one says that the
+    machine was not quiet, not that the ratio is wrong. NaN for fewer than two rounds.
+    """
+    seconds = np.asarray(seconds, dtype=float)
+    if seconds.shape[-1] < 2:
+        return np.full(seconds.shape[:-1], np.nan)[()]
+    return seconds.std(axis=-1, ddof=1) / seconds.mean(axis=-1)
+
+
+def outliers(d: ArrayLike, level: float = 0.05) -> np.ndarray:
+    """Which rounds Grubbs' two-sided test flags, a mask of the shape of ``d``, (..., rounds).
+
+    With n rounds and q = t(1 - level/(2n), n-2), a round is flagged where (Grubbs 1969)
+
+        |d - mean| / s  >  (n-1)/sqrt(n) * sqrt(q^2 / (n-2+q^2))
+
+    so that clean, normal rounds are flagged in one experiment of twenty, whatever n. (The modified
+    z-score above 3.5 flags one clean experiment of five at five rounds.) Fewer than three rounds,
+    or none that differ, have no outlier. A flag is shown; it never removes a round.
+    """
+    d = np.asarray(d, dtype=float)
+    rounds = d.shape[-1]
+    if rounds < 3:
+        return np.zeros(d.shape, dtype=bool)
+    quantile = student.ppf(1 - level / (2 * rounds), rounds - 2)
+    limit = (rounds - 1) / np.sqrt(rounds) * np.sqrt(quantile**2 / (rounds - 2 + quantile**2))
+    distance = np.abs(d - d.mean(axis=-1, keepdims=True))
+    return distance > limit * d.std(axis=-1, ddof=1, keepdims=True)
