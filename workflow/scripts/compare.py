@@ -249,7 +249,9 @@ def markdown(
     settings: dict,
     template: str,
 ) -> str:
-    """Both tables by the Jinja ``template`` (its text); ``published`` holds the published logs by scenario.
+    """Both tables in Markdown.
+
+    ``template`` is the Jinja source; ``published`` holds the published logs by scenario.
 
     The seconds are geometric means over the admitted rounds, whose quotient is the paired ratio
     where no round lacks a member.
