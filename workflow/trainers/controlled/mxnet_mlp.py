@@ -26,7 +26,8 @@ net.add(
 net.cast(images.dtype)
 net.initialize(ctx=device)
 parameters = net.collect_params().values()
-for p, w in zip(parameters, run.initial_weights(), strict=True):
+weights = run.initial_weights()
+for p, w in zip(parameters, weights, strict=True):
     p.set_data(nd.array(w, dtype=w.dtype))
 
 # ---- 3. Loss and optimizer -------------------------------------------

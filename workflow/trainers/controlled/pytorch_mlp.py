@@ -22,10 +22,9 @@ net = nn.Sequential(
     nn.ReLU(),
     nn.Linear(run.hidden_units, 10),
 ).to(device, images.dtype)
+weights = run.initial_weights()
 with torch.no_grad():
-    for p, w in zip(
-        net.parameters(), run.initial_weights(), strict=True
-    ):
+    for p, w in zip(net.parameters(), weights, strict=True):
         p.copy_(torch.from_numpy(w))
 
 # ---- 3. Loss and optimizer -------------------------------------------

@@ -1,0 +1,214 @@
+"""Whole runs on made-up digits, with the real frameworks in their real environments."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import made_up
+import pandas as pd
+import pytest
+import settings
+import yaml
+
+CONFIG = {
+    "rounds": 2,
+    "data": {"train_images": 600, "test_images": 200},
+    "scenarios": {
+        "baseline": {"epochs": 2, "loader_workers": 2},
+        "one-thread": {"threads": 1, "tracks": ["tutorial"], "epochs": 2, "loader_workers": 2},
+    },
+}
+TABLES = ["runs", "epochs", "audit", "gate", "gate_steps", "tutorial_check", "comparison"]
+
+
+def checkout(folder: Path, environments: Path | None = None, **changes) -> Path:
+    """A copy of the project with a small configuration, and perhaps another's environments."""
+    leave = shutil.ignore_patterns("results", "logs", ".git", ".snakemake", "__pycache__", ".venv")
+    shutil.copytree(settings.ROOT, folder, ignore=leave)
+    config = CONFIG | changes
+    config["data"] = config["data"] | {"folder": str(made_up.idx_folder(folder / "mine", 600, 200))}
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
+    if environments:
+        (folder / "results").mkdir()
+        (folder / "results/environments").symlink_to(environments)
+    return folder
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+
+
+def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
+    """Run the workflow as a user would; what it prints."""
+    run = subprocess.run(command(*arguments), cwd=folder, text=True, capture_output=True)
+    output = run.stdout + run.stderr
+    assert (run.returncode != 0) == fails, output[-5000:]
+    return output
+
+
+def planned(folder: Path, *arguments: str) -> dict[str, int]:
+    """How many jobs of each rule a dry run announces."""
+    output = snakemake(folder, "--dry-run", *arguments)
+    stats = output.rpartition("Job stats:")[2].partition("total")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A checkout after the main job."""
+    folder = checkout(tmp_path_factory.mktemp("workflow") / "evenhand")
+    snakemake(folder)
+    return folder
+
+
+def table(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(folder / f"results/{name}.csv")
+
+
+def test_the_main_job_ends_in_a_report_with_every_run(finished):
+    assert (finished / "results/report.html").stat().st_size > 10_000
+    runs = table(finished, "runs")
+    expected = {
+        (track, scenario, number, competitor)
+        for track, scenario, frameworks in [
+            ("tutorial", "baseline", ["pytorch", "mxnet"]),
+            ("tutorial", "one-thread", ["pytorch", "mxnet"]),
+            ("controlled", "baseline", ["pytorch", "mxnet", "numpy"]),
+        ]
+        for number in (0, 1)
+        for competitor in (f"{framework}-cpu" for framework in frameworks)
+    }
+    identity = ["track", "scenario", "round", "competitor"]
+    assert set(runs[identity].itertuples(index=False, name=None)) == expected
+    assert not runs.duplicated(identity).any()
+    assert len(table(finished, "epochs")) == 2 * len(runs)
+
+
+def test_every_table_is_there(finished):
+    for name in TABLES:
+        assert (finished / f"results/{name}.csv").exists(), name
+
+
+def test_the_audit_finds_no_error(finished):
+    found = table(finished, "audit")
+    assert found[found["severity"] == "error"].empty, found.to_string()
+
+
+def test_every_framework_passes_the_gate(finished):
+    gate = table(finished, "gate")
+    assert set(gate["competitor"]) == {"pytorch-cpu", "mxnet-cpu", "numpy-cpu"}
+    assert set(gate["tier"]) == {"float64", "float32"}
+    assert gate["passed"].all(), gate[~gate["passed"]].to_string()
+
+
+def test_thread_counts_are_as_asked(finished):
+    runs = table(finished, "runs").set_index(["scenario"])
+    one = runs.loc["one-thread", ["threads_openmp", "threads_blas"]]
+    assert one.max().max() == 1
+    baseline = json.loads(
+        (finished / "results/runs/tutorial/baseline/0/pytorch-cpu.json").read_text()
+    )
+    assert "OMP_NUM_THREADS" not in baseline["ran"]["variables"]
+
+
+def test_runs_follow_the_drawn_order_one_at_a_time(finished):
+    runs = table(finished, "runs").sort_values("started")
+    for _, members in runs.groupby(["track", "scenario", "round"], sort=False):
+        assert list(members["position"]) == sorted(members["position"])
+    begin = pd.to_datetime(runs["started"])
+    end = begin + pd.to_timedelta(runs["process_seconds"], unit="s")
+    assert (begin.iloc[1:].to_numpy() >= end.iloc[:-1].to_numpy()).all()
+
+
+def test_the_trainers_print_the_tutorials_log_line(finished):
+    for framework in ("pytorch", "mxnet"):
+        log = (finished / f"logs/train/tutorial/baseline/0/{framework}-cpu.log").read_text()
+        lines = re.findall(r"^epoch (\d), avg loss \d\.\d{4}, time \d+\.\d\d$", log, re.MULTILINE)
+        assert lines == ["0", "1"]
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert planned(finished) == {}
+
+
+def test_an_unknown_framework_is_refused_even_where_a_report_exists(finished):
+    output = snakemake(finished, "--config", "frameworks=[pytorch,mxnett]", fails=True)
+    assert "unknown name `mxnett`; did you mean `mxnet`?" in output
+    assert "Nothing to be done" not in output
+
+
+def test_a_changed_trainer_runs_its_own_jobs_again_and_no_others(finished):
+    trainer = finished / "workflow/trainers/controlled/numpy_mlp.py"
+    before = trainer.stat()
+    with trainer.open("a") as file:
+        file.write("# a change\n")
+    jobs = planned(finished)
+    trainer.write_text(trainer.read_text().removesuffix("# a change\n"))
+    os.utime(trainer, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert jobs["train"] == 2, "the rounds of one framework in one track"
+    assert jobs["rehearse"] == 1
+    assert not {"round", "environment", "download", "prepare", "protocol"} & set(jobs)
+
+
+def test_a_workflow_killed_in_mid_round_ends_with_whole_tables(finished, tmp_path):
+    """SIGKILL to everything at once, then the same command again."""
+    folder = checkout(
+        tmp_path / "evenhand",
+        environments=finished / "results/environments",
+        tracks=["controlled"],
+        rounds=3,
+    )
+    process = subprocess.Popen(
+        command(),
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    runs = folder / "results/runs/controlled/baseline"
+    deadline = time.monotonic() + 300
+    while len(list(runs.glob("1/*.json"))) == 0:
+        assert process.poll() is None, "ended before it could be killed"
+        assert time.monotonic() < deadline, "never came to the second round"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = {path: path.read_bytes() for path in runs.glob("*/*.json")}
+    assert 0 < len(list(runs.glob("1/*.json"))) < 3
+
+    snakemake(folder, "--unlock")
+    snakemake(folder)
+    table_ = table(folder, "runs")
+    assert len(table_) == 9
+    assert not table_.duplicated(["round", "competitor"]).any()
+    ids = [json.loads(path.read_text())["id"] for path in runs.glob("*/*.json")]
+    assert len(set(ids)) == 9
+    kept = [path for path, content in before.items() if path.read_bytes() == content]
+    assert len(kept) >= 3, "what was whole is not run again"
+    found = table(folder, "audit")
+    assert found[found["severity"] == "error"].empty, found.to_string()
+
+
+def test_a_framework_that_breaks_leaves_no_record_and_the_others_go_on(finished, tmp_path):
+    folder = checkout(
+        tmp_path / "evenhand",
+        environments=finished / "results/environments",
+        tracks=["controlled"],
+        rounds=1,
+    )
+    trainer = folder / "workflow/trainers/controlled/mxnet_mlp.py"
+    trainer.write_text(
+        trainer.read_text().replace("run.finish(", "raise SystemExit(7)\nrun.finish(")
+    )
+    snakemake(folder, "--keep-going", fails=True)
+    records = {path.stem for path in (folder / "results/runs/controlled/baseline/0").glob("*.json")}
+    assert records == {"pytorch-cpu", "numpy-cpu"}
+    log = folder / "logs/train/controlled/baseline/0/mxnet-cpu.log"
+    assert "ended with exit status 7" in log.read_text()
+    assert not (folder / "results/report.html").exists()
