@@ -1,0 +1,85 @@
+"""Check one framework's statements on one device; write JSON.
+
+Runs in the framework's own environment: standard library and the
+framework alone. A check is a function of {framework}_statements.py,
+named after its statement. It prints what a reader should see and
+returns a verdict: "holds", "changed" or "no longer".
+"""
+
+import argparse
+import importlib
+import inspect
+import io
+import json
+import platform
+from contextlib import redirect_stdout
+from importlib import metadata
+
+
+def checks_of(module):
+    """The checks that `module` defines, in the order of its file."""
+    functions = inspect.getmembers(module, inspect.isfunction)
+    own = [f for _, f in functions if f.__module__ == module.__name__]
+    return sorted(own, key=lambda f: f.__code__.co_firstlineno)
+
+
+def answer(check, receipt):
+    """One check's verdict, with the code that ran and its output.
+
+    A name or an argument that the framework no longer has is an
+    answer. Any other exception passes through: a missing GPU, say,
+    tells nothing about a statement.
+    """
+    wanted = inspect.signature(check).parameters
+    arguments = {"receipt": receipt} if "receipt" in wanted else {}
+    with redirect_stdout(io.StringIO()) as output:
+        try:
+            verdict = check(**arguments)
+        except (AttributeError, ImportError, TypeError) as error:
+            print(f"{type(error).__name__}: {error}")
+            verdict = "no longer"
+    return {
+        "statement": check.__name__,
+        "verdict": verdict,
+        "code": inspect.getsource(check).strip(),
+        "output": output.getvalue().strip("\n"),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--framework", required=True)
+    parser.add_argument("--device", required=True, help="cpu or cuda")
+    parser.add_argument(
+        "--receipt", required=True, help="JSON of the environment"
+    )
+    parser.add_argument(
+        "--output", required=True, help="JSON, a list of answers"
+    )
+    flags = parser.parse_args()
+
+    checks = importlib.import_module(f"{flags.framework}_statements")
+    with open(flags.receipt) as file:
+        receipt = json.load(file)
+    ran = {
+        "framework": flags.framework,
+        "device": flags.device,
+        "versions": {
+            "python": platform.python_version(),
+            **{
+                name: metadata.version(name) for name in checks.PACKAGES
+            },
+        },
+    }
+    with checks.DEVICES[flags.device]:
+        answers = [
+            ran | answer(check, receipt) for check in checks_of(checks)
+        ]
+    with open(flags.output, "w") as file:
+        json.dump(answers, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
