@@ -1,0 +1,245 @@
+"""The statements: today's verdicts, what checks say in wrong worlds, and the words for both."""
+
+import ast
+import json
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import check_statements
+import numpy as np
+import pandas as pd
+import pytest
+import statements
+import yaml
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "workflow/statements"
+CATALOGUE = yaml.safe_load((FOLDER / "statements.yaml").read_bytes())
+LANGUAGES = ("en", "zh")
+
+TODAY = {  # every check that is not named here holds
+    ("pytorch", "install"): "changed",
+    ("pytorch", "ones_plus_one"): "changed",
+    ("pytorch", "input_size"): "changed",
+    ("pytorch", "recording"): "no longer",
+    ("mxnet", "name_scope"): "changed",
+    ("mxnet", "runs_differ"): "changed",
+}
+
+
+def checks() -> dict[tuple[str, str], set[str]]:
+    """The verdicts that each framework's check can return, read from its source."""
+    found = {}
+    for path in sorted(FOLDER.glob("*_statements.py")):
+        framework = path.stem.removesuffix("_statements")
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and framework != "check":
+                words = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant)}
+                # A name that the framework has lost makes any check say "no longer".
+                verdicts = words & set(CATALOGUE["verdicts"]) | {"no longer"}
+                found[framework, node.name] = verdicts
+    return found
+
+
+CHECKS = checks()
+
+
+@pytest.fixture(scope="session")
+def environments():
+    folder = Path(os.environ["EVENHAND_TEST_ENVS"])
+    return {f: folder / f"{f}-cpu/bin/python" for f in ("pytorch", "mxnet", "numpy")}
+
+
+@pytest.fixture(scope="session")
+def visits(environments):
+    """What a framework's checks say, by check: today, and in its wrong worlds."""
+
+    @cache
+    def visit(framework):
+        program = [environments[framework], ROOT / "tests/wrong_worlds/visit.py", framework]
+        done = subprocess.run(program, stdout=subprocess.PIPE, check=True)
+        return json.loads(done.stdout)
+
+    return visit
+
+
+@pytest.mark.parametrize(("framework", "check"), CHECKS)
+def test_what_is_seen_today_is_what_we_say(visits, framework, check):
+    today = visits(framework)[check]["today"]
+    assert today["verdict"] == TODAY.get((framework, check), "holds"), today["output"]
+
+
+@pytest.mark.parametrize(("framework", "check"), CHECKS)
+def test_in_a_wrong_world_a_check_says_so(visits, framework, check):
+    seen = visits(framework)[check]
+    assert seen["wrong"], "a check that cannot fail"
+    for wrong in seen["wrong"]:
+        assert wrong["verdict"] == wrong["expected"] != seen["today"]["verdict"], wrong["output"]
+
+
+def test_the_same_custom_forward_gives_the_same_numbers(visits):
+    pytorch, mxnet = (visits(f)["custom_forward"]["today"]["output"] for f in ("pytorch", "mxnet"))
+    assert pytorch == mxnet
+
+
+def test_two_steps_from_the_same_weights_end_where_numpy_says(visits):
+    x, label = np.array([[1.0, 2.0], [3.0, -1.0]]), np.eye(2)
+    weights = np.array([[0.5, -1.0], [0.0, 0.5]])
+    for _ in range(2):
+        e = np.exp(x @ weights.T)
+        weights -= 0.1 * (e / e.sum(axis=1, keepdims=True) - label).T @ x / len(x)
+    for framework in ("pytorch", "mxnet"):
+        last = visits(framework)["loss_and_sgd"]["today"]["output"].splitlines()[-1]
+        assert last == f"weights {np.round(weights, 4).tolist()}"
+
+
+def test_the_program_writes_the_answers_of_an_environment(environments, tmp_path):
+    receipt, output = tmp_path / "receipt.json", tmp_path / "numpy-cpu.json"
+    receipt.write_text("{}")
+    flags = ["--framework", "numpy", "--device", "cpu", "--receipt", receipt, "--output", output]
+    subprocess.run([environments["numpy"], FOLDER / "check_statements.py", *flags], check=True)
+    (answer,) = json.loads(output.read_text())
+    assert answer["statement"] == "shape_argument"
+    assert (answer["framework"], answer["device"], answer["verdict"]) == ("numpy", "cpu", "holds")
+    assert "np.ones(5, 3)" in answer["code"]
+    assert "TypeError" in answer["output"]
+    assert set(answer["versions"]) == {"python", "numpy"}
+
+
+def test_a_name_that_the_framework_lost_is_an_answer():
+    def asks_for_a_lost_name():
+        print("before")
+        np.lost()
+
+    answer = check_statements.answer(asks_for_a_lost_name, receipt={})
+    assert answer["verdict"] == "no longer"
+    assert answer["output"].startswith("before\nAttributeError: module 'numpy'")
+
+
+def test_an_error_that_tells_nothing_about_the_statement_is_not_an_answer():
+    def finds_no_gpu():
+        raise RuntimeError("no GPU")
+
+    with pytest.raises(RuntimeError, match="no GPU"):
+        check_statements.answer(finds_no_gpu, receipt={})
+
+
+def test_the_sixteen_statements_are_in_order():
+    assert [s["id"] for s in CATALOGUE["statements"].values()] == list(range(1, 17))
+
+
+def test_every_check_answers_a_statement_and_every_statement_has_a_check():
+    answered = {check for _, check in CHECKS} | {"twice_as_fast"}
+    assert answered == set(CATALOGUE["statements"])
+
+
+@pytest.mark.parametrize(("framework", "check"), CHECKS)
+def test_there_is_one_sentence_for_each_verdict_that_a_check_can_return(framework, check):
+    sentences = CATALOGUE["statements"][check]["observed"][framework]
+    assert set(sentences) == CHECKS[framework, check]
+
+
+def test_every_text_is_there_in_every_language():
+    texts = list(CATALOGUE["verdicts"].values())
+    for statement in CATALOGUE["statements"].values():
+        texts.append(statement["text"])
+        texts += [t for verdicts in statement["observed"].values() for t in verdicts.values()]
+    for text in texts:
+        assert set(text) == set(LANGUAGES)
+        assert text["en"].isascii()
+        assert any("\u4e00" <= character <= "\u9fff" for character in text["zh"])
+
+
+@pytest.mark.parametrize(
+    ("compared", "interval", "expected"),
+    [
+        ("faster", (0.50, 0.45, 0.55), "holds"),
+        ("faster", (0.40, 0.38, 0.42), "holds"),
+        ("faster", (0.60, 0.55, 0.65), "changed"),
+        ("faster", (0.62, 0.45, 0.85), "undecided"),
+        ("same", (0.99, 0.98, 1.01), "no longer"),
+        ("slower", (1.60, 1.50, 1.70), "no longer"),
+        ("undecided", (0.80, 0.40, 1.60), "undecided"),
+        ("not comparable", (0.50, 0.45, 0.55), "undecided"),
+    ],
+)
+def test_twice_as_fast_is_judged_by_the_whole_interval(compared, interval, expected):
+    assert statements.speed_verdict(compared, *interval) == expected
+
+
+RUNS = pd.DataFrame(
+    [
+        ("tutorial", "baseline", "mxnet-cpu", "cpu", 0.70),
+        ("tutorial", "baseline", "mxnet-cpu", "cpu", 0.80),
+        ("tutorial", "baseline", "pytorch-cpu", "cpu", 0.90),
+        ("tutorial", "one-thread", "pytorch-cpu", "cpu", 0.10),
+    ],
+    columns=["track", "scenario", "competitor", "device", "wait_share"],
+)
+COLUMNS = ["track", "scenario", "a", "b", "rounds", "ratio", "low", "high", "verdict"]
+MXNET_FIRST = ["mxnet-cpu", "pytorch-cpu", 5, 0.625, 0.5125, 0.8, "faster"]
+PYTORCH_FIRST = ["pytorch-cpu", "mxnet-cpu", 5, 1.6, 1.25, 1 / 0.5125, "slower"]
+
+
+@pytest.mark.parametrize("pair", [MXNET_FIRST, PYTORCH_FIRST])
+def test_the_speed_is_that_of_the_tutorial_in_either_order(pair):
+    other = ["mxnet-cpu", "pytorch-cpu", 5, 1.0, 0.9, 1.1, "same"]
+    rows = [["tutorial", "baseline", *pair], ["tutorial", "one-thread", *other]]
+    comparison = pd.DataFrame(rows, columns=COLUMNS)
+    (answer,) = statements.twice_as_fast(comparison, RUNS)
+    assert (answer["framework"], answer["device"], answer["verdict"]) == ("mxnet", "cpu", "changed")
+    measured = [0.625, 0.5125, 0.8, 5, 0.75, 0.9]
+    assert list(answer["measured"].values()) == pytest.approx(measured)
+
+
+def test_without_the_tutorial_track_nothing_is_said_about_speed():
+    comparison = pd.DataFrame([["controlled", "baseline", *MXNET_FIRST]], columns=COLUMNS)
+    assert statements.twice_as_fast(comparison, RUNS) == []
+
+
+def answer(statement, framework, verdict):
+    seen = {"output": "seen", "code": "code", "versions": {}}
+    measured = {"ratio": 0.6, "low": 0.55, "high": 0.65, "rounds": 5}
+    measured |= {"mxnet_waits": 0.75, "pytorch_waits": 0.9}
+    asked = {"statement": statement, "framework": framework, "device": "cpu", "verdict": verdict}
+    return asked | seen | {"measured": measured}
+
+
+ANSWERS = [
+    answer("input_size", "pytorch", "changed"),
+    answer("input_size", "mxnet", "holds"),
+    answer("twice_as_fast", "mxnet", "changed"),
+]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_tables_say_the_same_as_the_answers(language):
+    spoken = statements.in_words(CATALOGUE, ANSWERS, language)
+    assert [s["id"] for s in spoken] == list(range(1, 17))
+    fifth = CATALOGUE["statements"]["input_size"]
+    lazy = fifth["observed"]["pytorch"]["changed"][language]
+
+    table = statements.tidy(spoken)
+    assert table["id"].tolist() == [5, 5, 16]
+    assert table.loc[0].tolist() == [5, "input_size", "pytorch", "cpu", "changed", lazy]
+    assert "0.60" in table["observed"][2] and "90%" in table["observed"][2]
+
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in statements.markdown(spoken).splitlines()
+    ]
+    changed = CATALOGUE["verdicts"]["changed"][language]
+    assert rows[0] == ["", "", "pytorch-cpu", "mxnet-cpu"]
+    assert rows[6][:3] == ["5", fifth["text"][language], f"**{changed}**: {lazy}"]
+    assert rows[2][2:] == ["-", "-"]
+    assert {len(row) for row in rows} == {4}
+
+
+@pytest.mark.parametrize(
+    "unknown", [("input_sizes", "mxnet", "holds"), ("input_size", "jax", "holds")]
+)
+def test_an_answer_without_words_is_refused(unknown):
+    with pytest.raises(ValueError, match=f"{unknown[0]}, {unknown[1]}, holds, en"):
+        statements.in_words(CATALOGUE, [answer(*unknown)], "en")
