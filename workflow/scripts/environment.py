@@ -140,7 +140,7 @@ def check(interpreter: Path, lock: Path) -> tuple[str, dict[str, str]]:
 
 
 def try_import(interpreter: Path, package: str) -> None:
-    """Import a package, or a library that the system lacks would be told by the first clocked run."""
+    """Import a package: a library that the system lacks is to be told now, not by a clocked run."""
     trial = subprocess.run(
         [interpreter, "-I", "-c", TRY_IMPORT, package], stderr=subprocess.PIPE, text=True
     )

@@ -1,0 +1,285 @@
+"""Environments hold what their locks say, whatever the machine is set to; anything else is told.
+
+Builds are real, with uv, from an index on this machine that holds two tiny packages.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import environment
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+YAMLS = sorted(ROOT.glob("envs/*.yaml"))
+LOCKS = [*sorted(ROOT.glob("envs/*.lock")), *sorted(ROOT.glob("requirements*.txt"))]
+PYTHON = "{}.{}".format(*sys.version_info)
+BROKEN = "raise ImportError('libtiny.so.0: cannot open shared object file')\n"
+
+
+def name(path):
+    return path.name
+
+
+# ---- Pins and locks --------------------------------------------------
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=name)
+def test_an_environment_and_its_lock_hold_the_same_versions(path):
+    _, pins = environment.asked(path.read_text())
+    locked = environment.locked_versions(path.with_suffix(".lock"))
+    assert sorted(pins) == sorted(f"{package}=={version}" for package, version in locked.items())
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=name)
+def test_an_environment_file_is_one_that_conda_takes(path):
+    """Conda takes `nodefaults` for a channel, and needs pip named where pip has a part."""
+    file = yaml.safe_load(path.read_text())
+    assert file["channels"] == ["conda-forge"]
+    assert file["dependencies"][:-1] == ["python=3.11.*", "pip"]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=name)
+def test_a_lock_names_versions_and_hashes_and_no_address(lock):
+    text = lock.read_text()
+    assert not re.search(r"://|^\s*-[a-z-]*(index|links)|\s@\s", text, flags=re.MULTILINE)
+    entries = [e for e in re.split(r"\n(?=\S)", text) if not e.startswith("#")]
+    assert len(entries) == len(environment.locked_versions(lock)) > 0
+    assert all("--hash=sha256:" in entry for entry in entries)
+
+
+@pytest.mark.parametrize("stem", ["requirements", "requirements-dev"])
+def test_each_direct_requirement_is_locked_to_a_version_that_it_allows(stem):
+    lines = (line.partition("#")[0].strip() for line in open(ROOT / f"{stem}.in"))
+    wanted = [Requirement(line) for line in lines if line and not line.startswith("-")]
+    locked = environment.locked_versions(ROOT / f"{stem}.txt")
+    assert wanted
+    assert [r.name for r in wanted if locked.get(r.name) not in r.specifier] == []
+
+
+def test_development_runs_on_the_versions_that_users_get():
+    users = environment.locked_versions(ROOT / "requirements.txt")
+    developers = environment.locked_versions(ROOT / "requirements-dev.txt")
+    assert users.items() <= developers.items()
+
+
+# ---- Builds ----------------------------------------------------------
+
+
+def write_wheel(folder: Path, package: str, version: str, code: str) -> str:
+    """Write a wheel with one module; return its line in a lock."""
+    module = package.replace("-", "_")
+    info = f"{module}-{version}.dist-info"
+    files = {
+        f"{module}/__init__.py": code,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = f"{info}/RECORD,,\n"
+    for path, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        record += f"{path},sha256={digest.rstrip('=')},{len(text)}\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    wheel = folder / f"{module}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, text in (files | {f"{info}/RECORD": record}).items():
+            archive.writestr(path, text)
+    return f"{package}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+@pytest.fixture
+def lines(tmp_path, monkeypatch):
+    """Lines for locks, of packages in an index that pip, and nothing else, is configured for."""
+    packages = {
+        ("tiny", "1.0"): "",
+        ("tiny", "2.0"): "",
+        ("tiny-helper", "1.0"): "",
+        ("broken", "1.0"): BROKEN,
+    }
+    simple = tmp_path / "simple"
+    lines = {
+        f"{package} {version}": write_wheel(simple / package, package, version, code)
+        for (package, version), code in packages.items()
+    }
+    handler = partial(SimpleHTTPRequestHandler, directory=simple)
+    for variable in [v for v in os.environ if v.startswith(("UV_", "PIP_"))]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}")
+        yield lines
+        server.shutdown()
+
+
+@pytest.fixture
+def make_lock(tmp_path, lines):
+    """Write tiny.lock with the named lines."""
+
+    def make(*names: str) -> Path:
+        lock = tmp_path / "tiny.lock"
+        lock.write_text("".join(lines[name] for name in names))
+        return lock
+
+    return make
+
+
+def test_a_build_holds_exactly_what_the_lock_says(tmp_path, make_lock):
+    lock = make_lock("tiny 1.0", "tiny-helper 1.0")
+    interpreter = environment.build(tmp_path / "environment", PYTHON, lock)
+    version, packages = environment.check(interpreter, lock)
+    assert version.startswith(PYTHON)
+    assert packages == {"tiny": "1.0", "tiny-helper": "1.0"}
+    assert list(tmp_path.glob("environment/**/tiny/__pycache__/*.pyc"))  # not left to a clocked run
+
+
+def test_a_build_minds_neither_the_shell_that_it_is_called_from_nor_settings_of_uv(
+    tmp_path, make_lock, lines, monkeypatch
+):
+    lock = make_lock("tiny 1.0")
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "stray-1.0.dist-info").mkdir(parents=True)
+    (elsewhere / "stray-1.0.dist-info" / "METADATA").write_text("Name: stray\nVersion: 1.0\n")
+    (tmp_path / "constraints.txt").write_text(lines["tiny 2.0"])
+    settings = {
+        "PYTHONPATH": elsewhere,
+        "VIRTUAL_ENV": elsewhere,
+        "UV_CONSTRAINT": tmp_path / "constraints.txt",
+        "UV_EXCLUDE_NEWER": "2001-01-01",
+        "UV_PYTHON": "3.99",
+        "UV_SYSTEM_PYTHON": "1",
+        "UV_VENV_SEED": "1",
+        "UV_WORKING_DIR": elsewhere,
+    }
+    for variable, value in settings.items():
+        monkeypatch.setenv(variable, str(value))
+    monkeypatch.chdir(tmp_path)
+    interpreter = environment.build(Path("environment"), PYTHON, Path("tiny.lock"))
+    assert environment.check(interpreter, lock)[1] == {"tiny": "1.0"}
+
+
+def test_what_an_interrupted_build_left_is_wiped(tmp_path, make_lock):
+    environment.build(tmp_path / "environment", PYTHON, make_lock("tiny 1.0", "tiny-helper 1.0"))
+    (tmp_path / "environment" / "bin" / "python").unlink()
+    (tmp_path / "environment" / "rest").touch()
+    lock = make_lock("tiny 2.0")
+    interpreter = environment.build(tmp_path / "environment", PYTHON, lock)
+    assert environment.check(interpreter, lock)[1] == {"tiny": "2.0"}
+    assert not (tmp_path / "environment" / "rest").exists()
+
+
+def test_a_package_that_differs_from_the_lock_is_named(tmp_path, make_lock):
+    built = make_lock("tiny 1.0", "tiny-helper 1.0")
+    interpreter = environment.build(tmp_path / "environment", PYTHON, built)
+    with pytest.raises(environment.BuildError) as error:
+        environment.check(interpreter, make_lock("tiny 2.0", "broken 1.0"))
+    for difference in (
+        "broken (locked: 1.0, installed: no)",
+        "tiny (locked: 2.0, installed: 1.0)",
+        "tiny-helper (locked: no, installed: 1.0)",
+    ):
+        assert difference in str(error.value)
+
+
+def test_a_package_with_another_hash_is_refused(tmp_path, make_lock, capfd):
+    lock = make_lock("tiny 1.0")
+    lock.write_text(lock.read_text()[:-65] + "0" * 64 + "\n")
+    with pytest.raises(environment.BuildError, match=r"tiny\.lock were not installed"):
+        environment.build(tmp_path / "environment", PYTHON, lock)
+    assert "Hash mismatch for `tiny==1.0`" in capfd.readouterr().err
+
+
+def test_a_package_without_a_hash_is_refused(tmp_path, make_lock):
+    lock = make_lock("tiny 1.0")
+    lock.write_text("tiny==1.0\n")
+    with pytest.raises(environment.BuildError, match=r"tiny\.lock were not installed"):
+        environment.build(tmp_path / "environment", PYTHON, lock)
+
+
+def test_a_machine_without_the_right_python_is_told_how_to_get_it(tmp_path, make_lock, monkeypatch):
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    with pytest.raises(environment.BuildError, match=r"apt install python3\.99.*pyenv.*conda"):
+        environment.build(tmp_path / "environment", "3.99", make_lock("tiny 1.0"))
+
+
+def test_a_library_that_the_system_lacks_is_named_before_anything_is_clocked(tmp_path, make_lock):
+    lock = make_lock("tiny 1.0", "broken 1.0")
+    interpreter = environment.build(tmp_path / "environment", PYTHON, lock)
+    environment.try_import(interpreter, "tiny")
+    with pytest.raises(environment.BuildError, match=r"broken .*libtiny\.so\.0.*environments\.md"):
+        environment.try_import(interpreter, "broken")
+
+
+# ---- The rule --------------------------------------------------------
+
+
+def run_snakemake(folder: Path) -> subprocess.CompletedProcess:
+    """Ask for the receipt of the environment tiny-cpu."""
+    (folder / "Snakefile").write_text(
+        f'ENVS = "envs"\ninclude: "{ROOT / "workflow" / "rules" / "environments.smk"}"\n'
+    )
+    receipt = "results/environments/tiny-cpu.json"
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", receipt]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_only_a_whole_environment_has_a_receipt(tmp_path, make_lock, lines):
+    envs = tmp_path / "envs"
+    envs.mkdir()
+    pins = ["tiny==1.0", "tiny-helper==1.0"]
+    dependencies = [f"python={PYTHON}.*", "pip", {"pip": pins}]
+    (envs / "tiny-cpu.yaml").write_text(yaml.safe_dump({"dependencies": dependencies}))
+    lock, receipt = envs / "tiny-cpu.lock", tmp_path / "results/environments/tiny-cpu.json"
+
+    lock.write_text(lines["tiny 1.0"] + "tiny-helper==1.0 --hash=sha256:" + "0" * 64 + "\n")
+    assert run_snakemake(tmp_path).returncode == 1
+    assert "tiny-helper" in (tmp_path / "logs/environment/tiny-cpu.log").read_text()
+    assert not receipt.exists()
+
+    lock.write_text(lines["tiny 1.0"] + lines["tiny-helper 1.0"])
+    assert run_snakemake(tmp_path).returncode == 0
+    told = json.loads(receipt.read_text())
+    assert told["bytes"] > 0 and told["seconds"] > 0
+    assert told | {"bytes": 0, "seconds": 0, "python": ""} == {
+        "framework": "tiny",
+        "device": "cpu",
+        "deployment": "virtual environment",
+        "python": "",
+        "packages": {"tiny": "1.0", "tiny-helper": "1.0"},
+        "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest(),
+        "bytes": 0,
+        "seconds": 0,
+    }
+
+
+# ---- Settings of pip -------------------------------------------------
+
+
+def test_settings_of_pip_are_found_in_its_order(tmp_path, monkeypatch):
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    (tmp_path / "pip.conf").write_text("[global]\nindex-url = http://from.the/file\n")
+    assert environment.pip_setting("index-url") == "http://from.the/file"
+    monkeypatch.setenv("PIP_INDEX_URL", "http://from.the/variable")
+    assert environment.pip_setting("index-url") == "http://from.the/variable"
+    assert environment.pip_setting("no-such-setting") is None
+
+
+def test_an_index_that_uv_is_configured_for_goes_before_pip_s(monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://of.pip/simple")
+    monkeypatch.delenv("UV_INDEX_URL", raising=False)
+    monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)
+    assert environment.uv_variables()["UV_DEFAULT_INDEX"] == "http://of.pip/simple"
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://of.uv/simple")
+    assert environment.uv_variables()["UV_DEFAULT_INDEX"] == "http://of.uv/simple"
