@@ -13,6 +13,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import yaml
+from compare import admit, of_scenario, pair, published_ratio
 from competitors import Look, looks, published_logs
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ from report_data import scientific
 
 INK = "#101214"  # stands for currentColor until the SVG is written
 GRAY = "#808080"
+RING = {"marker": "o", "s": 90, "facecolors": "none"}  # a published value
 WAITING = {"alpha": 0.45, "hatch": "////"}
 MANY = 300  # more dots than this become pixels, or a page would weigh tens of megabytes
 STYLE = {
@@ -113,9 +115,8 @@ def by_epoch(
         axes.plot(line.index, line, label=look.label, color=look.color, marker=look.marker, ms=4)
         if name in published:
             values = published[name][quantity][: len(line)]
-            style = {"marker": "o", "s": 90, "facecolors": "none", "edgecolors": look.color}
-            label = f"{look.label}, published"
-            axes.scatter(np.arange(len(values)) + shift, values, label=label, **style)
+            where, label = np.arange(len(values)) + shift, f"{look.label}, published"
+            axes.scatter(where, values, label=label, edgecolors=look.color, **RING)
     axes.set_xticks(sorted(group["epoch"].unique()))
     axes.set_xlabel("epoch")
 
@@ -153,6 +154,7 @@ def logs_for(group: pd.DataFrame, config: dict, published: dict) -> dict:
 def ratio(tables: dict, config: dict, published: dict) -> Figure:
     """Each pair's ratio of epoch times: every round, the mean with its interval, the margin."""
     rows, look = tables["comparison"], looks(config)
+    sound = admit(tables["runs"], tables["audit"])
     figure = Figure(figsize=(11.1, 0.9 + 0.42 * len(rows)))
     axes = figure.subplots()
     margin = config["comparison"]["margin"]
@@ -160,12 +162,8 @@ def ratio(tables: dict, config: dict, published: dict) -> Figure:
     axes.axvline(1, color=INK, linewidth=0.8)
     names = []
     for place, row in enumerate(rows.itertuples()):
-        of_row = tables["runs"].query("track == @row.track and scenario == @row.scenario")
-        times = of_row.pivot_table(
-            index="round", columns="competitor", values="median_epoch_seconds"
-        )
-        if {row.a, row.b} <= set(times.columns):
-            each = (times[row.a] / times[row.b]).dropna()
+        if row.verdict != "not comparable":
+            each = np.exp(pair(of_scenario(sound, row.track, row.scenario), row.a, row.b)["d"])
             dots(axes, each, np.full(len(each), place + 0.22), look[row.a])
         if pd.notna(row.low):
             axes.plot([row.low, row.high], [place, place], color=look[row.a].color, linewidth=2)
@@ -174,11 +172,8 @@ def ratio(tables: dict, config: dict, published: dict) -> Figure:
             where = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
             axes.annotate(f"{row.ratio:.2f}", (row.ratio, place), **where)
         logs = published_logs(config, published, row.scenario) if row.track == "tutorial" else {}
-        if {row.a, row.b} <= set(logs):
-            warm = config["comparison"]["warmup_epochs"]
-            then = [np.median(logs[name]["seconds"][warm:]) for name in (row.a, row.b)]
-            style = {"marker": "o", "s": 90, "facecolors": "none"}
-            axes.scatter(then[0] / then[1], place, edgecolors=look[row.a].color, **style)
+        then = published_ratio(logs, row.a, row.b, config["comparison"]["warmup_epochs"])
+        axes.scatter(then, place, edgecolors=look[row.a].color, **RING)
         names.append(f"{row.track} · {row.scenario} · {look[row.a].label} / {look[row.b].label}")
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -332,7 +327,7 @@ if __name__ == "__main__":
     sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
     tables = {
         name: pd.read_csv(snakemake.input[name])
-        for name in ("runs", "epochs", "comparison", "gate_steps")
+        for name in ("runs", "epochs", "audit", "comparison", "gate_steps")
     }
     published = yaml.safe_load(Path(snakemake.input.published).read_text())
     mpl.rcParams.update(STYLE)

@@ -71,6 +71,22 @@ def mirrored(row):
     return swapped._replace(ratio=1 / row.ratio, low=1 / row.high, high=1 / row.low)
 
 
+def statement_table(results: Results) -> Table:
+    """What became of each of the tutorial's statements in each framework."""
+    answered = {
+        (statement["slug"], f"{answer['framework']}-{answer['device']}"): answer["verdict_words"]
+        for statement in results.statements
+        for answer in statement["answers"]
+    }
+    names = results.present([name for _, name in answered])
+    rows = [
+        [f"{s['id']}. {s['text']}", *(answered.get((s["slug"], name), NONE) for name in names)]
+        for s in results.statements
+    ]
+    head = [*heads(results, ["statement"]), *map(results.label, names)]
+    return Table(results.text["statements"]["caption"], head, rows, words=len(head))
+
+
 # ---- the checks ------------------------------------------------------
 
 
