@@ -1,0 +1,143 @@
+"""The report in a real browser: Debian's Chromium, driven by Playwright."""
+
+import os
+import re
+from pathlib import Path
+
+import made_up_results
+import matplotlib as mpl
+import pytest
+from figures import FIGURES, STYLE, save
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+# Chromium's own calls home are no business of the page.
+QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM.exists():
+        missing = f"no browser: {CHROMIUM} is missing (apt-get install chromium)"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """The report's file in each language, with real figures."""
+    folder = tmp_path_factory.mktemp("report")
+    config = made_up_results.config()
+    tables = made_up_results.tables(folder, config)
+    figures = {}
+    with mpl.rc_context(STYLE):
+        for name, draw in FIGURES.items():
+            figure = draw(tables, config, made_up_results.PUBLISHED)
+            save(figure, folder / f"{name}.svg", folder / f"{name}.png")
+            figures[name] = (folder / f"{name}.svg").read_text()
+    files = {}
+    for language in ("en", "zh"):
+        results = made_up_results.results(tables, config, language)
+        files[language] = folder / f"{language}.html"
+        files[language].write_text(made_up_results.page(results, figures))
+    return files
+
+
+@pytest.fixture(params=["en", "zh"])
+def report(request, reports):
+    return reports[request.param].as_uri()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens an address in a window; the page keeps what it asked for and complained of."""
+    contexts = []
+
+    def opened(address, size=DESK, **options):
+        contexts.append(browser.new_context(viewport=size, **options))
+        page = contexts[-1].new_page()
+        page.asked, page.complaints = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def test_it_asks_nobody_and_complains_of_nothing(report, open_page):
+    page = open_page(report)
+    page.mouse.wheel(0, 30_000)
+    assert [url for url in page.asked if not url.startswith("data:")] == [report]
+    assert page.complaints == []
+
+
+def test_it_reads_without_scripts(report, open_page):
+    page = open_page(report, java_script_enabled=False)
+    assert page.locator("h1").is_visible() and page.locator("#figure-loss svg").is_visible()
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_the_page_never_scrolls_sideways(size, report, open_page):
+    page = open_page(report, size)
+    page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= size["width"]
+
+
+def test_code_stands_in_two_columns_on_a_desk_and_in_one_on_a_phone(report, open_page):
+    tops = "[...document.querySelector('.beside').children].map(e => e.getBoundingClientRect().top)"
+    left, right = open_page(report, DESK).evaluate(tops)
+    assert left == right
+    upper, lower = open_page(report, PHONE).evaluate(tops)
+    assert lower > upper
+
+
+def test_no_line_of_code_is_cut_off_on_a_desk(report, open_page):
+    page = open_page(report)
+    blocks = page.locator("#code > .beside pre")
+    assert blocks.count() == 10
+    assert not any(blocks.evaluate_all("all => all.map(e => e.scrollWidth > e.clientWidth)"))
+
+
+def colors(page):
+    script = """() => {
+        const color = (query, property) =>
+            getComputedStyle(document.querySelector(query))[property];
+        return [color('body', 'backgroundColor'), color('body', 'color'),
+                color('#figure-loss svg text', 'fill')];
+    }"""
+    return [sum(map(int, re.findall(r"\d+", color)[:3])) for color in page.evaluate(script)]
+
+
+def test_the_figures_ink_follows_the_page_into_the_dark(report, open_page):
+    paper, ink, label = colors(open_page(report, color_scheme="light"))
+    assert label == ink < 200 < 600 < paper
+    paper, ink, label = colors(open_page(report, color_scheme="dark"))
+    assert paper < 200 < 600 < ink == label
+
+
+def test_it_prints_dark_on_white_with_everything_unfolded(report, open_page, tmp_path):
+    page = open_page(report, color_scheme="dark")
+    page.emulate_media(media="print")
+    paper, ink, label = colors(page)
+    assert label == ink < 200 < 600 < paper
+    assert page.locator("#setup details table").is_visible()
+    assert not page.locator("nav").is_visible()
+    pdf = page.pdf(format="A4", path=tmp_path / "report.pdf")
+    assert pdf.startswith(b"%PDF") and len(re.findall(rb"/Type\s*/Page\b", pdf)) > 5
+
+
+def test_a_picture_is_named_for_those_who_do_not_see_it(report, open_page):
+    page = open_page(report)
+    names = page.locator("svg[role=img]").evaluate_all("all => all.map(e => e.ariaLabel)")
+    assert len(names) == len(set(names)) == len(FIGURES)
+    assert all(len(name) > 15 for name in names)

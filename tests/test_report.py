@@ -1,0 +1,484 @@
+"""The report's sentences and tables, and the page as a whole, on made-up results."""
+
+import copy
+import html
+import re
+from html.parser import HTMLParser
+from string import Formatter
+
+import made_up_results
+import numpy as np
+import pandas as pd
+import pytest
+import report
+import report_sentences as sentences
+import report_tables
+import yaml
+from report_data import scientific
+
+REPORT = made_up_results.WORKFLOW / "report"
+LANGUAGES = {
+    name: yaml.safe_load((REPORT / f"text.{name}.yaml").read_text()) for name in ("en", "zh")
+}
+
+
+@pytest.fixture(scope="module")
+def config():
+    return made_up_results.config()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, config):
+    return made_up_results.tables(tmp_path_factory.mktemp("made-up"), config)
+
+
+@pytest.fixture
+def results(made, config):
+    tables = {name: table.copy() for name, table in made.items()}
+    return made_up_results.results(tables, copy.deepcopy(config))
+
+
+def first_pair(results, **values):
+    """The results with these values in the row of MXNet beside PyTorch, tutorial, baseline."""
+    for column, value in values.items():
+        results.comparison.loc[0, column] = value
+    return results
+
+
+def text_of(page):
+    """What a reader sees: the page without its style and its tags."""
+    return html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL))
+
+
+# ---- the catalogues --------------------------------------------------
+
+
+def leaves(tree, path=()):
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        if isinstance(value, dict | list):
+            yield from leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def fields(text):
+    return {field for _, field, _, _ in Formatter().parse(text) if field}
+
+
+def test_every_text_is_there_in_both_languages_with_the_same_fields():
+    english, chinese = (dict(leaves(LANGUAGES[name])) for name in ("en", "zh"))
+    assert english.keys() == chinese.keys()
+    for key, text in english.items():
+        # Chinese has no plural, and so may spell out a single round or leave out the number
+        assert fields(text) == fields(chinese[key]), key
+        assert text and (chinese[key] or key == ("space",)), key
+
+
+def test_the_chinese_page_speaks_chinese(made, config):
+    results = made_up_results.results(made, config, "zh")
+    page = made_up_results.page(results)
+    assert '<html lang="zh-Hans">' in page
+    assert "MXNet 每个 epoch 的用时是 PyTorch 的" in sentences.headline(results)
+    seen = text_of(page)
+    untranslated = [text for _, text in leaves(LANGUAGES["en"]) if len(text) > 25 and text in seen]
+    assert untranslated == []
+
+
+# ---- sentences and verdicts ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ratio", "expected"),
+    [
+        ("faster", 0.6, "MXNet’s epochs took 0.60 of PyTorch’s time"),
+        ("slower", 1.67, "MXNet’s epochs took 1.67 times PyTorch’s time"),
+        ("same", 1.01, "MXNet and PyTorch took the same time within 3\N{NO-BREAK SPACE}%"),
+        ("undecided", 0.8, "MXNet or PyTorch: undecided which is faster"),
+        ("not comparable", np.nan, "MXNet and PyTorch are not comparable"),
+        ("not ranked", np.nan, "MXNet and PyTorch cannot be ranked yet"),
+    ],
+)
+def test_the_headline_says_what_the_verdict_allows(verdict, ratio, expected, results):
+    values = {"verdict": verdict, "ratio": ratio, "rounds_needed": 4}
+    assert sentences.headline(first_pair(results, **values)) == expected
+
+
+def test_a_claim_names_ratio_interval_and_rounds(results):
+    first_pair(results, verdict="faster", ratio=0.6, low=0.55, high=0.66)
+    assert sentences.summary(results)[0].startswith(
+        "As a reader of the tutorial would run it, MXNet’s epochs took 0.60 of PyTorch’s time"
+        " (95\N{NO-BREAK SPACE}% interval 0.55 to 0.66, 5 rounds): faster."
+    )
+
+
+@pytest.mark.parametrize(
+    ("needed", "words"),
+    [
+        (4.0, "undecided, about 4 more rounds needed"),
+        (1.0, "undecided, about 1 more round needed"),
+        (np.inf, "undecided, more than 1,000 further rounds needed"),
+    ],
+)
+def test_an_undecided_claim_says_how_many_rounds_are_missing(needed, words, results):
+    row = first_pair(results, verdict="undecided", rounds_needed=needed).comparison.iloc[0]
+    claim = sentences.claim(results, row)
+    assert claim.endswith(f": {words}")
+    assert not re.search("faster|slower|the same", claim)
+
+
+@pytest.mark.parametrize("verdict", ["not comparable", "not ranked"])
+def test_without_a_ranking_no_number_is_given(verdict, results):
+    row = first_pair(results, verdict=verdict).comparison.iloc[0]
+    assert not re.search(r"\d\.\d|faster|slower|took", sentences.claim(results, row))
+    matrix = report_tables.matrices(results)[0]
+    assert matrix.cells[1][0]["ratio"] == "–" and matrix.cells[1][0]["range"] == ""
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "place"),
+    [(0.35, 0.4, "lies in the interval"), (0.5, 0.6, "below"), (0.2, 0.3, "above")],
+)
+def test_the_published_ratio_is_placed_beside_the_interval(low, high, place, results):
+    """Median epochs after the first: MXNet 1.485 s, PyTorch 3.885 s."""
+    summary = sentences.summary(first_pair(results, low=low, high=high))[0]
+    assert re.search(rf"published in 2018 say 0\.38, (which )?{place}", summary)
+
+
+def test_published_logs_are_left_out_where_the_settings_are_others(made):
+    other = made_up_results.config(data={"train_images": 6000})
+    results = made_up_results.results(made, other)
+    assert "2018" not in sentences.summary(results)[0]
+    assert "Published" not in report_tables.epoch_tables(results)[0].head
+
+
+def test_threads_are_said_to_matter_only_if_the_rounds_show_it(results):
+    shown = "\n".join(sentences.explanation(results))
+    assert re.search(r"With one thread each, .* a change by a factor of 1\.\d\d", shown)
+    results.thread_effect["low"] = 0.9
+    hidden = "\n".join(sentences.explanation(results))
+    assert "cannot tell from noise" in hidden and "by a factor" not in hidden
+
+
+@pytest.mark.parametrize(
+    ("tutorial", "from_memory", "words"),
+    [
+        ("faster", "slower", "the other way round"),
+        ("slower", "faster", "the other way round"),
+        ("faster", "faster", "the same as in the tutorial"),
+        ("faster", "same", "take the same time"),
+        ("faster", "undecided", None),
+        ("faster", "not comparable", None),
+        ("undecided", "slower", None),
+        ("same", "slower", None),
+    ],
+)
+def test_a_cause_is_named_only_if_both_tracks_decided(tutorial, from_memory, words, results):
+    first_pair(results, verdict=tutorial)
+    other = results.comparison.eval("track == 'controlled' and a == 'mxnet-cpu'")
+    results.comparison.loc[other, "verdict"] = from_memory
+    said = sentences.without_loader(results)
+    assert said == [] if words is None else words in said[0]
+
+
+def test_the_matrix_tells_each_pair_from_both_sides(results):
+    first_pair(results, verdict="faster", ratio=0.5, low=0.4, high=0.625)
+    matrix = report_tables.matrices(results)[0]
+    assert [look.label for look in matrix.looks] == ["PyTorch", "MXNet"]
+    (_, upper), (lower, _) = matrix.cells
+    assert (lower["words"], lower["ratio"], lower["range"]) == ("faster", "0.50", "0.40 to 0.62")
+    assert (upper["words"], upper["ratio"], upper["range"]) == ("slower", "2.00", "1.60 to 2.50")
+
+
+# ---- checks that fail ------------------------------------------------
+
+
+def test_a_framework_outside_the_gate_is_red_and_unranked(made, config):
+    failed = made["gate"]["competitor"].eq("mxnet-cpu") & made["gate"]["tier"].eq("float64")
+    gate = made["gate"].copy()
+    gate.loc[failed, ["passed", "deviation", "step", "cause"]] = [False, 2e-3, 470, "last batch"]
+    tables = made_up_results.compared(made | {"gate": gate}, config)
+    results = made_up_results.results(tables, config)
+    page = made_up_results.page(results)
+    assert dict(sentences.alerts(results))["error"].startswith("MXNet: outside the limits")
+    assert '<div class="alert error">' in page
+    said = " ".join(sentences.gate_sentences(results))
+    assert "MXNet is not comparable" in said and "last batch" in said
+    assert re.search(r"PyTorch and NumPy gave in float64", said)
+    controlled = sentences.summary(results)[1]
+    assert "MXNet and PyTorch are not comparable" in controlled
+    assert not re.search("MXNet’s epochs", controlled)
+    assert sentences.without_loader(results) == []
+
+
+def test_a_run_that_the_seeds_make_unlikely_is_named(results):
+    mxnet = results.tutorial_check["framework"] == "mxnet"
+    results.tutorial_check.loc[mxnet, "verdict"] = "inconsistent"
+    severity, sentence = sentences.alerts(results)[0]
+    assert severity == "error" and sentence.startswith("MXNet:")
+    assert "0.0674, is not a likely value" in " ".join(sentences.check_sentences(results))
+
+
+def test_findings_of_the_audit_are_shown_errors_first(made, config):
+    run = {"track": "tutorial", "scenario": "baseline", "round": 2, "competitor": "mxnet-cpu"}
+    findings = [
+        run | {"severity": "note", "check": "load", "finding": "busy", "file": "a.json"},
+        run | {"severity": "error", "check": "seal", "finding": "edited by hand", "file": "b.json"},
+        run | {"competitor": None, "severity": "error", "check": "missing", "finding": "half"},
+    ]
+    tables = made_up_results.compared(made | {"audit": pd.DataFrame(findings)}, config)
+    results = made_up_results.results(tables, config)
+    assert "2 errors and kept 2 of 35 runs" in dict(sentences.alerts(results))["error"]
+    rows = report_tables.audit_table(results).rows
+    assert [row[0] for row in rows] == ["error", "error", "note"]
+    assert rows[1][4] == "whole round"
+    assert "edited by hand" in text_of(made_up_results.page(results))
+
+
+def test_few_rounds_are_said_loudly(made, config):
+    tables, config = without(made, config, round=[0, 1])
+    results = made_up_results.results(tables, config)
+    assert dict(sentences.alerts(results))["warning"].startswith("Only 2 rounds.")
+
+
+def test_other_digits_than_mnist_are_named(results, tmp_path):
+    fake = tmp_path / "train-images-idx3-ubyte"
+    fake.write_bytes(b"not MNIST")
+    results.is_mnist = report.is_mnist([fake])
+    assert any("not MNIST’s own" in sentence for _, sentence in sentences.alerts(results))
+
+
+def test_machines_are_told_apart(made, config):
+    runs = made["runs"].copy()
+    runs.loc[runs["round"] == 1, ["fingerprint", "node"]] = ["f" * 64, "other"]
+    results = made_up_results.results(made | {"runs": runs}, config)
+    elsewhere = copy.deepcopy(results.records[0])
+    elsewhere["ran"]["machine"] |= {"fingerprint": "f" * 64, "processor": "Other Processor"}
+    results.records = [results.records[0], elsewhere]
+    table = report_tables.machine_table(results)
+    assert table.head[1:] == ["Machine 1", "Machine 2"]
+    assert ["Processor", "Imagined Processor 2 @ 2.60GHz", "Other Processor"] in table.rows
+    assert "2 kinds of machine" in dict(sentences.alerts(results))["warning"]
+
+
+# ---- the page --------------------------------------------------------
+
+
+class Outline(HTMLParser):
+    """Tags, identifiers, headings and addresses of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.ids, self.headings, self.addresses, self.open = set(), [], [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        for name, value in attributes:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("href", "src", "xlink:href", "action", "data", "poster", "srcset"):
+                self.addresses.append(value)
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+
+@pytest.fixture(scope="module")
+def page(made, config):
+    return made_up_results.page(made_up_results.results(made, config))
+
+
+def test_the_page_asks_nobody_for_anything(page):
+    outline = Outline(page)
+    assert "script" not in outline.tags and "iframe" not in outline.tags
+    assert all(address.startswith(("#", "data:")) for address in outline.addresses)
+    assert "default-src 'none'" in page and "url(http" not in page and "@import" not in page
+
+
+def test_headings_descend_one_by_one_and_every_anchor_leads_somewhere(page):
+    outline = Outline(page)
+    assert outline.headings[0] == 1 and outline.headings.count(1) == 1
+    steps = zip(outline.headings, outline.headings[1:], strict=False)
+    assert all(below <= above + 1 for above, below in steps)
+    assert len(set(outline.ids)) == len(outline.ids)
+    anchors = {address[1:] for address in outline.addresses if address.startswith("#")}
+    assert anchors <= set(outline.ids) and "verdicts" in anchors
+
+
+def test_what_is_shown_is_what_ran(results):
+    for track in report.code(results):
+        for trainer in track["trainers"]:
+            source = (made_up_results.ROOT / trainer["file"]).read_text()
+            assert trainer["is_what_ran"] and len(trainer["parts"]) == 5
+            shown = html.unescape(re.sub(r"<[^>]+>", "", "".join(trainer["parts"])))
+            code = [line for line in source.splitlines() if line and "# ----" not in line]
+            assert [line for line in shown.splitlines() if line] == code
+
+
+def test_a_trainer_that_changed_since_is_marked(results):
+    results.sources["tutorial"]["mxnet"] += "# later\n"
+    pytorch, mxnet = report.code(results)[0]["trainers"]
+    assert pytorch["is_what_ran"] and not mxnet["is_what_ran"]
+    assert LANGUAGES["en"]["code"]["changed"] in text_of(made_up_results.page(results))
+
+
+def test_published_values_stand_beside_ours_epoch_by_epoch(results):
+    table = report_tables.epoch_tables(results)[0]
+    assert table.head[:5] == ["Epoch", "PyTorch: loss", "Published", "PyTorch: s", "Published"]
+    assert [row[2] for row in table.rows] == ["0.3251", "0.1509", "0.1057", "0.0820", "0.0666"]
+    assert [row[8] for row in table.rows] == ["1.59", "1.49", "1.46", "1.48", "1.75"]
+    ours = results.epochs.query("track == 'tutorial' and scenario == 'baseline' and epoch == 0")
+    losses = ours.query("framework == 'pytorch'")["average_loss"]
+    assert table.rows[0][1] == f"{losses.mean():.4f} ± {losses.std():.4f}"
+
+
+def test_lines_where_environments_differ_are_marked(results):
+    rows = {row[0]: row[1:] for row in report_tables.environment_table(results).rows}
+    assert rows["Python"] == ["3.11.7"] * 3
+    assert rows["Imported by the trainers ≠"][0].startswith("torch ")
+    assert rows["Threads, one-thread"] == ["OpenMP 1, BLAS 1"] * 2 + ["–"]  # NumPy took no part
+
+
+def test_the_configuration_on_the_page_is_the_one_that_ran(page, config):
+    last = html.unescape(page[page.rindex("<pre>") + 5 : page.rindex("</pre>")])
+    assert yaml.safe_load(last) == config
+
+
+def test_many_runs_are_left_to_the_table(made, config):
+    runs = pd.concat([made["runs"].assign(round=number) for number in range(5, 205)])
+    results = made_up_results.results(made | {"runs": runs}, config)
+    assert report_tables.every_run(results) is None
+    page = made_up_results.page(results)
+    assert "All 7000 runs are in results/runs.csv" in text_of(page)
+    assert page.count("<tr>") < 300
+
+
+def test_what_comes_from_the_results_is_escaped(results):
+    hostile = "<script>alert(1)</script>"
+    results.audit = pd.DataFrame(
+        [{"track": hostile, "scenario": "baseline", "round": 1, "competitor": "mxnet-cpu"}]
+    ).assign(severity="note", check="load", finding=hostile, file=hostile)
+    results.runs["node"] = hostile
+    results.comparison["notes"] = hostile
+    results.receipts["mxnet-cpu"]["packages"] = {hostile: hostile}
+    page = made_up_results.page(results)
+    assert "script" not in Outline(page).tags and "&lt;script&gt;" in page
+
+
+def test_the_statements_are_a_page_of_their_own_if_there_are_any(results):
+    assert 'id="statements"' not in made_up_results.page(results)
+    answer = {"framework": "mxnet", "device": "cpu", "verdict": "no longer", "versions": {}}
+    answer |= {"verdict_words": "no longer", "observed": "It prints twos & more.", "code": "1 + 1"}
+    results.statements = [
+        {
+            "id": 2,
+            "slug": "ones",
+            "text": "Ones and one are twos.",
+            "then": {"mxnet": "<NDArray 5x3 @cpu(0)>"},
+            "answers": [answer | {"output": "[[2. 2.]]"}],
+        }
+    ]
+    page = made_up_results.page(results)
+    seen = text_of(page)
+    for words in ("2. Ones and one are twos.", "<NDArray 5x3", "[[2. 2.]]", "twos & more"):
+        assert words in seen
+    assert 'href="#statements"' in page
+
+
+def without(made, config, **kept):
+    """Tables and config of a smaller experiment: only these tracks, frameworks, scenarios."""
+    config = copy.deepcopy(config)
+    config["tracks"] = kept.get("track", config["tracks"])
+    config["frameworks"] = kept.get("framework", config["frameworks"])
+    names = kept.get("scenario", config["scenarios"])
+    config["scenarios"] = {name: config["scenarios"][name] for name in names}
+    tables = {}
+    for name, table in made.items():
+        for column, values in kept.items():
+            if column in table:
+                table = table[table[column].isin(values)]
+        tables[name] = table
+    without = {"gate": "controlled", "tutorial_check": "tutorial"}
+    absent = {name for name, track in without.items() if track not in config["tracks"]}
+    tables |= {name: tables[name].head(0) for name in absent}
+    tables = made_up_results.compared(tables, config)
+    return tables | {name: pd.DataFrame(columns=report.ABSENT[name]) for name in absent}, config
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"track": ["tutorial"]},
+        {"track": ["controlled"], "scenario": ["baseline"]},
+        {"framework": ["mxnet"]},
+        {"framework": ["numpy"], "track": ["controlled"], "scenario": ["baseline"]},
+        {"scenario": ["baseline"]},
+        {"scenario": ["one-thread"], "track": ["tutorial"]},
+        {"round": [0]},
+        {"round": [0, 1]},
+    ],
+    ids=lambda kept: " ".join(str(value) for values in kept.values() for value in values),
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_is_whole_whatever_is_missing(kept, language, made, config):
+    tables, smaller = without(made, config, **kept)
+    page = made_up_results.page(made_up_results.results(tables, smaller, language))
+    words = text_of(re.sub(r"<pre>.*?</pre>", "", page, flags=re.DOTALL))
+    assert not re.search(r"\b(nan|None|NaN|inf|undefined)\b|[{}]", words)
+    assert page.rstrip().endswith("</html>")
+
+
+def test_frameworks_never_seen_before_and_two_devices_need_no_code(made, config):
+    def renamed(value):
+        return value.replace("numpy", "never_seen") if isinstance(value, str) else value
+
+    config = copy.deepcopy(config)
+    config |= {"frameworks": ["pytorch", "mxnet", "never_seen"], "devices": ["cpu", "cuda"]}
+    names = ["framework", "competitor", "a", "b"]
+    tables = {
+        name: table.assign(**{c: table[c].map(renamed) for c in names if c in table})
+        for name, table in made.items()
+    }
+    real = made_up_results.results(made, made_up_results.config())
+    other = {
+        "receipts": {renamed(name): receipt for name, receipt in real.receipts.items()},
+        "sources": {t: {renamed(n): s for n, s in of.items()} for t, of in real.sources.items()},
+        "records": [
+            record | {"asked": {key: renamed(value) for key, value in record["asked"].items()}}
+            for record in real.records
+        ],
+    }
+    results = report.Results(**vars(real) | tables_of(tables) | other | {"config": config})
+    seen = text_of(made_up_results.page(results))
+    assert "never_seen (cpu)" in seen and "PyTorch (cpu)" in seen
+
+
+def tables_of(tables):
+    return {name: table for name, table in tables.items() if name != "gate_steps"}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(9.1e-16, "9.1 × 10⁻¹⁶"), (1e-12, "10⁻¹²"), (5e-6, "5 × 10⁻⁶"), (0, "0"), (np.nan, "–")],
+)
+def test_small_numbers_are_written_as_a_reader_writes_them(value, words):
+    assert scientific(value).replace("\N{NO-BREAK SPACE}", " ") == words
+
+
+def luminance(color):
+    channels = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_color_stands_out_from_its_ground(scheme):
+    """A contrast of 4.5 or more, as WCAG 2.2 asks for (success criterion 1.4.3)."""
+    roots = re.findall(r":root \{(.*?)\}", (REPORT / "style.css").read_text(), re.DOTALL)
+    colors = dict(re.findall(r"--([\w-]+): (#\w{6})", roots[scheme == "dark"]))
+    pairs = [(ink, "paper") for ink in ("ink", "muted", "link")]
+    pairs += [(ink, "tint") for ink in ("ink", "muted", "keyword", "string", "number")]
+    pairs += [(ink, ground) for ink in ("ink", "muted") for ground in ("good", "bad")]
+    pairs += [("error", "error-tint"), ("warning", "warning-tint")]
+    for ink, ground in pairs:
+        darker, lighter = sorted(luminance(colors[name]) for name in (ink, ground))
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (ink, ground)
