@@ -134,6 +134,21 @@ def test_a_deviation_of_zero_is_shown(tables, config):
     assert figure.axes[0].get_ylim()[0] < 0
 
 
+@pytest.mark.parametrize(("panel", "limit", "until"), [(0, 1e-12, 2345), (1, 5e-6, 10)])
+def test_the_gates_limits_are_drawn_as_far_as_they_hold(panel, limit, until, tables, config):
+    axes = draw("gate", tables, config).axes[panel]
+    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert [tuple(line.get_xydata()[:, 0]) for line in dashed] == [(1, until)]
+    assert (dashed[0].get_ydata() == limit).all()
+
+
+def test_a_missing_loss_is_at_the_top_of_the_gate(tables, config):
+    steps = tables["gate_steps"]
+    missing = steps.assign(deviation=steps["deviation"].mask(steps["step"] > 50, np.inf))
+    axes = draw("gate", tables | {"gate_steps": missing}, config).axes[0]
+    assert axes.get_legend_handles_labels()[0][0].get_ydata()[-1] == axes.get_ylim()[1]
+
+
 def test_a_framework_keeps_its_color_and_a_new_one_gets_the_next():
     config = {"frameworks": ["pytorch", "mxnet", "never_seen"], "devices": ["cpu", "cuda"]}
     look = looks(config)

@@ -7,6 +7,7 @@ Every run is a dot: nothing is averaged away before it has been seen.
 
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,6 +16,7 @@ import pandas as pd
 import yaml
 from compare import admit, of_scenario, pair, published_ratio
 from competitors import Look, looks, published_logs
+from gate import Sizes, first_steps, limits
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
@@ -246,38 +248,44 @@ def limit(tables: dict, config: dict, published: dict) -> Figure:
 
 
 def gate(tables: dict, config: dict, published: dict) -> Figure:
-    """How far each step's loss is from the reference, by tier, with what each tier allows."""
-    steps, limits, look = tables["gate_steps"], config["gate"], looks(config)
-    scenarios = list(steps["scenario"].unique())
+    """How far each step's loss is from the reference, by tier: every step, and the worst so far."""
+    steps, look = tables["gate_steps"], looks(config)
+    steps = steps.assign(deviation=steps["deviation"].clip(upper=10))  # infinite: a loss is missing
+    scenarios, tiers = list(steps["scenario"].unique()), ["float64", "float32"]
     figure = Figure(figsize=(11.1, 3.4 * len(scenarios)))
-    cells = figure.subplots(len(scenarios), 2, squeeze=False, sharey=True)
-    for row, scenario in zip(cells, scenarios, strict=True):
-        for axes, tier in zip(row, ["float64", "float32"], strict=True):
-            group = steps.query("scenario == @scenario and tier == @tier")
-            for name, of in members(group, look):
-                rows = group[group["competitor"] == name]
-                dots(axes, rows["step"], rows["deviation"], of)
-                axes.plot(rows["step"], rows["deviation"].cummax(), color=of.color, label=of.label)
-            first, last = 1, steps["step"].max()
-            if tier == "float64":
-                bound, until = limits["float64_step"], last
-            else:
-                bound, until = limits["float32_first"], limits["float32_first_steps"]
-            axes.plot([first, until], [bound, bound], color=INK, linestyle="--", linewidth=1)
-            axes.annotate(
-                f"limit {scientific(bound)}", (first, bound), (0, 3), textcoords="offset points"
-            )
-            axes.set_xscale("log")
-            axes.set_yscale("symlog", linthresh=1e-17, linscale=0.5)
-            axes.set_ylim(-2e-18, 10)
-            axes.set_yticks([0, *10.0 ** np.arange(-16, 1, 4)])
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_major_formatter(lambda value, _: scientific(value))
-            axes.set_title(f"{scenario} · {tier}")
-            axes.set_xlabel("step, log scale")
-        row[0].set_ylabel("deviation of the loss")
+    cells = figure.subplots(len(scenarios), len(tiers), squeeze=False, sharey=True)
+    for (scenario, tier), axes in zip(product(scenarios, tiers), cells.flat, strict=True):
+        group = steps[(steps["scenario"] == scenario) & (steps["tier"] == tier)]
+        for name, of in members(group, look):
+            rows = group[group["competitor"] == name]
+            dots(axes, rows["step"], rows["deviation"], of)
+            axes.plot(rows["step"], rows["deviation"].cummax(), color=of.color, label=of.label)
+        for device in sorted({name.rpartition("-")[2] for name in group["competitor"]}):
+            limit, until = allowed(config, scenario, device, tier)
+            axes.plot([1, until], [limit, limit], color=INK, linestyle="--", linewidth=1)
+            words = f"limit {scientific(limit)}"
+            axes.annotate(words, (1, limit), (0, 3), textcoords="offset points")
+        axes.set_title(f"{scenario} · {tier}")
+        axes.set_xscale("log")
+        axes.set_xlabel("step, log scale")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_yscale("symlog", linthresh=1e-17, linscale=0.5)  # zero has a place on it
+        axes.set_ylim(-2e-18, 10)
+        axes.set_yticks([0, *10.0 ** np.arange(-16, 1, 4)])
+        axes.yaxis.set_major_formatter(lambda value, _: scientific(value))
+    cells[0, 0].set_ylabel("deviation of the loss")
     key(axes)
     return figure
+
+
+def allowed(config: dict, scenario: str, device: str, tier: str) -> tuple[float, int]:
+    """How far the gate lets a step's loss be off, and up to which step it says so."""
+    training = config["scenarios"][scenario] | config["data"]
+    sizes = Sizes(**{field: training[field] for field in Sizes._fields})
+    limit = limits(config["gate"], device, sizes)
+    if tier == "float32":
+        return limit["first_steps"], first_steps(config["gate"], device, sizes)
+    return limit["steps"], training["epochs"] * -(-sizes.train_images // sizes.batch_size)
 
 
 def name_rows(axes: Axes, present: list[tuple[str, Look]]) -> None:
@@ -325,8 +333,8 @@ def save(figure: Figure, svg: str, png: str) -> None:
 
 if __name__ == "__main__":
     sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
-    tables = {
-        name: pd.read_csv(snakemake.input[name])
+    tables = {  # there are no gate_steps without the controlled track
+        name: pd.read_csv(snakemake.input[name]) if snakemake.input[name] else pd.DataFrame()
         for name in ("runs", "epochs", "audit", "comparison", "gate_steps")
     }
     published = yaml.safe_load(Path(snakemake.input.published).read_text())

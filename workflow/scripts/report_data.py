@@ -7,6 +7,7 @@ from functools import cached_property
 import pandas as pd
 from competitors import Look, looks
 
+INFINITE = float("inf")
 NONE = "\N{EN DASH}"  # where there is no value
 TIMES = "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -81,8 +82,8 @@ def number(value: float | None, form: str = ".2f") -> str:
 
 def scientific(value: float | None) -> str:
     """A small number as a reader writes it: 9.1e-16 with its power of ten raised."""
-    if pd.isna(value) or value == 0:
-        return number(value, ".0f")
+    if pd.isna(value) or value in (0, INFINITE):
+        return "∞" if value == INFINITE else number(value, ".0f")
     digits, power = f"{value:.1e}".split("e")
     digits = digits.removesuffix(".0")
     raised = f"10{str(int(power)).translate(SUPERSCRIPT)}"

@@ -6,7 +6,7 @@ The words are in workflow/report/text.{language}.yaml.
 import pandas as pd
 from compare import FEW_ROUNDS, admit, published_ratio
 from competitors import published_logs
-from report_data import Results, contests, counted, listed, number, percent, scientific
+from report_data import INFINITE, Results, contests, counted, listed, number, percent, scientific
 
 UNRANKED = ("not comparable", "not ranked")
 
@@ -26,7 +26,7 @@ def verdict_words(results: Results, row) -> str:
     text = results.text
     if row.verdict != "undecided":
         return text["words"][row.verdict].format(margin=results.margin)
-    if row.rounds_needed == float("inf"):
+    if row.rounds_needed == INFINITE:
         return text["words"]["undecided_far"]
     needed = counted(text["more_rounds"], row.rounds_needed)
     return text["words"]["undecided"].format(needed=needed)
@@ -194,7 +194,8 @@ def gate_sentences(results: Results) -> list[str]:
         )
         for row in failed.itertuples()
     ]
-    proof = gate[(gate["tier"] == "float64") & ~gate["competitor"].isin(results.failed)]
+    proof = gate[(gate["tier"] == "float64") & (gate["check"] == "steps")]
+    proof = proof[~proof["competitor"].isin(results.failed)]
     if not proof.empty:
         names = [results.label(name) for name in results.present(proof["competitor"])]
         said = {"names": listed(results.text, names), "limit": scientific(proof["limit"].max())}
