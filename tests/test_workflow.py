@@ -3,66 +3,22 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-import made_up
 import pandas as pd
 import pytest
-import settings
-import yaml
+from checkouts import checkout, command, planned, snakemake
 
-CONFIG = {
-    "rounds": 2,
-    "data": {"train_images": 600, "test_images": 200},
-    "scenarios": {
-        "baseline": {"epochs": 2, "loader_workers": 2},
-        "one-thread": {"threads": 1, "tracks": ["tutorial"], "epochs": 2, "loader_workers": 2},
-    },
-}
 TABLES = ["runs", "epochs", "audit", "gate", "gate_steps", "tutorial_check", "comparison"]
 
 
-def checkout(folder: Path, environments: Path | None = None, **changes) -> Path:
-    """A copy of the project with a small configuration, and perhaps another's environments."""
-    leave = shutil.ignore_patterns("results", "logs", ".git", ".snakemake", "__pycache__", ".venv")
-    shutil.copytree(settings.ROOT, folder, ignore=leave)
-    config = CONFIG | changes
-    config["data"] = config["data"] | {"folder": str(made_up.idx_folder(folder / "mine", 600, 200))}
-    (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
-    if environments:
-        (folder / "results").mkdir()
-        (folder / "results/environments").symlink_to(environments)
-    return folder
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-
-
-def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
-    """Run the workflow as a user would; what it prints."""
-    run = subprocess.run(command(*arguments), cwd=folder, text=True, capture_output=True)
-    output = run.stdout + run.stderr
-    assert (run.returncode != 0) == fails, output[-5000:]
-    return output
-
-
-def planned(folder: Path, *arguments: str) -> dict[str, int]:
-    """How many jobs of each rule a dry run announces."""
-    output = snakemake(folder, "--dry-run", *arguments)
-    stats = output.rpartition("Job stats:")[2].partition("total")[0]
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
-
-
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Path:
+def finished(tmp_path_factory, environments) -> Path:
     """A checkout after the main job."""
-    folder = checkout(tmp_path_factory.mktemp("workflow") / "evenhand")
+    folder = checkout(tmp_path_factory.mktemp("workflow") / "evenhand", environments)
     snakemake(folder)
     return folder
 
@@ -156,11 +112,11 @@ def test_a_changed_trainer_runs_its_own_jobs_again_and_no_others(finished):
     assert not {"round", "environment", "download", "prepare", "protocol"} & set(jobs)
 
 
-def test_a_workflow_killed_in_mid_round_ends_with_whole_tables(finished, tmp_path):
+def test_a_workflow_killed_in_mid_round_ends_with_whole_tables(environments, tmp_path):
     """SIGKILL to everything at once, then the same command again."""
     folder = checkout(
         tmp_path / "evenhand",
-        environments=finished / "results/environments",
+        environments,
         tracks=["controlled"],
         rounds=3,
     )
@@ -195,10 +151,10 @@ def test_a_workflow_killed_in_mid_round_ends_with_whole_tables(finished, tmp_pat
     assert found[found["severity"] == "error"].empty, found.to_string()
 
 
-def test_a_framework_that_breaks_leaves_no_record_and_the_others_go_on(finished, tmp_path):
+def test_a_framework_that_breaks_leaves_no_record_and_the_others_go_on(environments, tmp_path):
     folder = checkout(
         tmp_path / "evenhand",
-        environments=finished / "results/environments",
+        environments,
         tracks=["controlled"],
         rounds=1,
     )

@@ -1,20 +1,3 @@
-rule protocol:
-    """What all frameworks of a round are given: initial weights, and the order of the images in each epoch."""
-    input:
-        data="results/data/mnist.npz",
-    output:
-        "results/protocol/{scenario}/{round}.npz",
-    log:
-        "logs/protocol/{scenario}/{round}.log",
-    priority: 1_000_000_000  # before any turn, so that no round waits for it behind others
-    params:
-        training=training_of,
-        seed=config["seed"],
-        round=round_number,
-    script:
-        "../scripts/protocol.py"
-
-
 rule collect:
     """Two tidy tables of all records: one row a run, one row an epoch."""
     input:
@@ -44,3 +27,99 @@ rule audit:
         "logs/audit.log",
     script:
         "../scripts/audit.py"
+
+
+rule reference:
+    """A round's training in NumPy float64: the yardstick of the gate."""
+    input:
+        data="results/data/mnist.npz",
+        protocol="results/protocol/{scenario}/{round}.npz",
+    output:
+        "results/reference/{scenario}/{round}.npz",
+    log:
+        "logs/reference/{scenario}/{round}.log",
+    threads: 1
+    params:
+        training=training_of,
+    script:
+        "../scripts/reference.py"
+
+
+rule gate:
+    """Every controlled run against the reference: step by step in float64, within stated limits in float32."""
+    input:
+        rehearsals=files_of_all("results/rehearsals/{scenario}/{competitor}.json", ["controlled"]),
+        records=files_of_all(
+            "results/runs/{track}/{scenario}/{round}/{competitor}.json", ["controlled"]
+        ),
+        references=files_of_all("results/reference/{training}/{round}.npz", ["controlled"]),
+        data="results/data/mnist.npz",
+    output:
+        checks="results/gate.csv",
+        steps="results/gate_steps.csv",
+    log:
+        "logs/gate.log",
+    params:
+        scenarios=config["scenarios"],
+        gate=config["gate"],
+    script:
+        "../scripts/gate.py"
+
+
+rule distribution:
+    """What the tutorial's training gives over many seeds, in NumPy with a framework's own rules."""
+    input:
+        data="results/data/mnist.npz",
+        rules=f"{CODE}/trainers/tutorial/{{framework}}.yaml",
+    output:
+        "results/distribution/{scenario}/{framework}.csv",
+    log:
+        "logs/distribution/{scenario}/{framework}.log",
+    threads: 1
+    params:
+        training=training_of,
+        seeds=config["gate"]["distribution_seeds"],
+    script:
+        "../scripts/distribution.py"
+
+
+rule tutorial_check:
+    """The tutorial track's losses and accuracies, and the published ones, in that distribution."""
+    input:
+        runs="results/runs.csv",
+        epochs="results/epochs.csv",
+        distributions=files_of_all("results/distribution/{training}/{framework}.csv", ["tutorial"]),
+        published=PUBLISHED,
+    output:
+        "results/tutorial_check.csv",
+    log:
+        "logs/tutorial_check.log",
+    params:
+        gate=config["gate"],
+    script:
+        "../scripts/tutorial_check.py"
+
+
+rule compare:
+    """Ratios by round with their intervals, and what they allow to say."""
+    input:
+        runs="results/runs.csv",
+        audit="results/audit.csv",
+        gate=CHECKS["gate"],
+        tutorial_check=CHECKS["tutorial_check"],
+        published=PUBLISHED,
+        template=f"{CODE}/report/comparison.md.j2",
+        code=[f"{CODE}/scripts/inference.py", f"{CODE}/scripts/competitors.py"],
+    output:
+        table="results/comparison.csv",
+        thread_effect="results/thread_effect.csv",
+        markdown="results/comparison.md",
+    log:
+        "logs/compare.log",
+    params:
+        settings=config["comparison"],
+        competitors=expand(
+            "{framework}-{device}", framework=config["frameworks"], device=config["devices"]
+        ),
+    script:
+        "../scripts/compare.py"

@@ -23,6 +23,14 @@ except settings.ConfigError as error:
 WHOLE_MACHINE = 1024
 TOOLBOX = sorted(glob(f"{CODE}/trainers/toolbox/*.py"))
 CONTESTS = settings.contests(config)
+FIGURES = ["loss", "seconds", "ratio", "waiting", "phases", "limit", "gate"]
+PUBLISHED = os.path.relpath(os.path.join(workflow.basedir, "config/published.yaml"))
+# What proves that competitors computed the same, as far as the chosen tracks have it.
+CHECKS = {
+    "gate": "results/gate.csv" if "controlled" in config["tracks"] else [],
+    "gate_steps": "results/gate_steps.csv" if "controlled" in config["tracks"] else [],
+    "tutorial_check": "results/tutorial_check.csv" if "tutorial" in config["tracks"] else [],
+}
 
 
 wildcard_constraints:
@@ -36,13 +44,31 @@ wildcard_constraints:
 def files_of_all(pattern, tracks=config["tracks"]):
     """The pattern's paths, each once, for every run of these tracks."""
     paths = [
-        pattern.format(track=track, scenario=scenario, round=round, competitor=competitor)
+        pattern.format(
+            track=track,
+            scenario=scenario,
+            training=settings.same_training(config, scenario),
+            round=round,
+            competitor=competitor,
+            framework=competitor.rpartition("-")[0],
+        )
         for round in range(config["rounds"])
         for track, scenario in CONTESTS
         if track in tracks
         for competitor in settings.competitors(config, track)
     ]
     return list(dict.fromkeys(paths))
+
+
+def answers():
+    """The answers of every framework that has any to the tutorial's statements."""
+    return [
+        path
+        for framework in config["frameworks"]
+        if os.path.exists(f"{CODE}/statements/{framework}_statements.py")
+        for path in files_of_all("results/statements/{competitor}.json")
+        if os.path.basename(path).startswith(f"{framework}-")
+    ]
 
 
 def environments_of(wildcards):

@@ -1,3 +1,20 @@
+rule protocol:
+    """What all frameworks of a round are given: initial weights, and the order of the images in each epoch."""
+    input:
+        data="results/data/mnist.npz",
+    output:
+        "results/protocol/{scenario}/{round}.npz",
+    log:
+        "logs/protocol/{scenario}/{round}.log",
+    priority: 1_000_000_000  # before any turn, so that no round waits for it behind others
+    params:
+        training=training_of,
+        seed=config["seed"],
+        round=round_number,
+    script:
+        "../scripts/protocol.py"
+
+
 rule round:
     """Open a round on the machine that will run it: who takes part in which order, and what machine it is."""
     input:

@@ -15,7 +15,7 @@ from toolbox.machine import load, machine
 from toolbox.record import write
 
 
-def matmul_peak(threads: int, size: int = 2048, seconds: float = 1.0) -> float:
+def matmul_peak(threads: int, size: int = 2048, seconds: float = 0.3) -> float:
     """The best rate of float32 matrix multiplication seen within `seconds`, in FLOP/s.
 
     A product of two square matrices takes 2 size**3 floating-point operations. The best rate and

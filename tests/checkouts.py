@@ -1,0 +1,52 @@
+"""A copy of the project with a small configuration, run as a user would run it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import made_up
+import settings
+import yaml
+
+CONFIG = {
+    "rounds": 2,
+    "data": {"train_images": 600, "test_images": 200},
+    "scenarios": {
+        "baseline": {"epochs": 2, "loader_workers": 2},
+        "one-thread": {"threads": 1, "tracks": ["tutorial"], "epochs": 2, "loader_workers": 2},
+    },
+}
+
+
+def checkout(folder: Path, environments: Path | None = None, **changes) -> Path:
+    """A copy of the project with a small configuration, and perhaps another's environments."""
+    leave = shutil.ignore_patterns("results", "logs", ".git", ".snakemake", "__pycache__", ".venv")
+    shutil.copytree(settings.ROOT, folder, ignore=leave)
+    config = CONFIG | changes
+    config["data"] = config["data"] | {"folder": str(made_up.idx_folder(folder / "mine", 600, 200))}
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
+    if environments:
+        (folder / "results").mkdir()
+        (folder / "results/environments").symlink_to(environments)
+    return folder
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+
+
+def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
+    """Run the workflow as a user would; what it prints."""
+    run = subprocess.run(command(*arguments), cwd=folder, text=True, capture_output=True)
+    output = run.stdout + run.stderr
+    assert (run.returncode != 0) == fails, output[-5000:]
+    return output
+
+
+def planned(folder: Path, *arguments: str) -> dict[str, int]:
+    """How many jobs of each rule a dry run announces."""
+    output = snakemake(folder, "--dry-run", *arguments)
+    stats = output.rpartition("Job stats:")[2].partition("total")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
