@@ -8,7 +8,6 @@ by its exit status: 0 nothing found, 3 errors found, 2 it could not be asked so.
 
 import argparse
 import json
-import re
 import sys
 from collections import Counter
 from datetime import datetime
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from environment import canonical, locked_versions
 from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).parents[2]
@@ -38,17 +38,6 @@ CLOCK_SECONDS = 0.01
 def schema(name: str) -> Draft202012Validator:
     text = (ROOT / f"workflow/schemas/{name}.schema.yaml").read_text()
     return Draft202012Validator(yaml.safe_load(text))
-
-
-def locked(path: Path) -> dict[str, str]:
-    """Name and version of every package in a lock."""
-    pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", path.read_text(), re.MULTILINE)
-    return {canonical(name): version for name, version in pins}
-
-
-def canonical(name: str) -> str:
-    """A distribution's name as PEP 503 normalizes it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 class Audit:
@@ -219,8 +208,8 @@ class Audit:
             self.find(where, "lock", f"built from another {lock.name} than today's")
             return
         installed = {canonical(name): version for name, version in ran["packages"].items()}
-        for name, version in locked(lock).items():
-            if installed.get(name) not in (version, version.split("+")[0]):
+        for name, version in locked_versions(lock).items():
+            if installed.get(name) != version:
                 found = f"{name} {installed.get(name, 'absent')} instead of {version}"
                 self.find(where, "lock", found)
 
