@@ -199,7 +199,9 @@ def test_a_framework_outside_the_gate_is_red_and_unranked(made, config):
     tables = made_up_results.compared(made | {"gate": gate}, config)
     results = made_up_results.results(tables, config)
     page = made_up_results.page(results)
-    assert dict(sentences.alerts(results))["error"].startswith("MXNet: outside the limits")
+    assert dict(sentences.alerts(results))["error"].startswith(
+        "MXNet: not comparable in the controlled"
+    )
     assert '<div class="alert error">' in page
     said = " ".join(sentences.gate_sentences(results))
     assert "MXNet is not comparable" in said and "last batch" in said
@@ -214,7 +216,14 @@ def test_a_run_that_the_seeds_make_unlikely_is_named(results):
     mxnet = results.tutorial_check["framework"] == "mxnet"
     results.tutorial_check.loc[mxnet, "verdict"] = "inconsistent"
     severity, sentence = sentences.alerts(results)[0]
-    assert severity == "error" and sentence.startswith("MXNet:")
+    assert severity == "error"
+    assert sentence.startswith("MXNet: not comparable in the tutorial track")
+    rows = {
+        tuple(row[:2]): row[5:] for row in report_tables.check_table(results).rows if row[3] == 4
+    }
+    pytorch, mxnet = rows["baseline", "PyTorch"], rows["baseline", "MXNet"]
+    assert (*pytorch[:2], pytorch[-1]) == ("0.0666", "likely", "5 / 5")
+    assert (*mxnet[:2], mxnet[-1]) == ("0.0674", "not likely", "0 / 5")
     assert "0.0674, is not a likely value" in " ".join(sentences.check_sentences(results))
 
 

@@ -56,7 +56,8 @@ class Results:
 
     def present(self, names) -> list[str]:
         """Those of the competitors that are among the names, in the config's order."""
-        return [name for name in self.looks if name in set(names)]
+        among = set(names)
+        return [name for name in self.looks if name in among]
 
     def ordered(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows with the frameworks in the config's order, otherwise as they were."""

@@ -4,7 +4,7 @@ The words are in workflow/report/text.{language}.yaml.
 """
 
 import pandas as pd
-from compare import FEW_ROUNDS, admit, published_ratio
+from compare import FEW_ROUNDS, admit, not_comparable, published_ratio
 from competitors import published_logs
 from report_data import INFINITE, Results, contests, counted, listed, number, percent, scientific
 
@@ -97,11 +97,9 @@ def then_and_now(results: Results, scenario: str, pairs: pd.DataFrame) -> list[s
 def alerts(results: Results) -> list[tuple[str, str]]:
     """What a reader must know before any number: (severity, sentence)."""
     text, runs, found = results.text["alerts"], results.runs, []
-    if results.failed:
-        names = listed(results.text, [results.label(name) for name in results.failed])
-        found.append(("error", text["gate"].format(names=names)))
-    if unlikely := unlikely_runs(results):
-        found.append(("error", text["check"].format(names=listed(results.text, unlikely))))
+    for track, names in barred(results).items():
+        names = listed(results.text, [results.label(name) for name in names])
+        found.append(("error", text["barred"].format(names=names, track=track)))
     errors = (results.audit["severity"] == "error").sum()
     if errors:
         out = len(runs) - len(admit(runs, results.audit))
@@ -118,11 +116,13 @@ def alerts(results: Results) -> list[tuple[str, str]]:
     return found
 
 
-def unlikely_runs(results: Results) -> list[str]:
-    """The frameworks of whose own runs one is not what the seeds make likely."""
-    check = results.tutorial_check
-    odd = check[(check["source"] == "run") & (check["verdict"] != "consistent")]
-    return [results.look_of(framework).label for framework in odd["framework"].unique()]
+def barred(results: Results) -> dict[str, list[str]]:
+    """By track, the competitors that are not comparable there, in any scenario."""
+    reasons = not_comparable(results.runs, results.gate, results.tutorial_check)
+    return {
+        track: results.present(name for of, _, name in reasons if of == track)
+        for track in dict.fromkeys(track for track, _, _ in reasons)
+    }
 
 
 def explanation(results: Results) -> list[str]:

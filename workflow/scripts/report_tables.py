@@ -110,25 +110,22 @@ def gate_table(results: Results) -> Table:
 
 
 def check_table(results: Results) -> Table:
-    """The published values and our runs' beside what the seeds make likely."""
+    """The published values and ours, each beside what the seeds make likely."""
     text, rows = results.text["learning"], []
     check = results.ordered(results.tutorial_check)
     keys = ["scenario", "framework", "quantity", "epoch"]
     for (scenario, framework, quantity, epoch), group in check.groupby(keys, sort=False):
-        ours, published = (group[group["source"] == source] for source in ("run", "published"))
-        name = results.look_of(framework).label
-        likely = group.iloc[0]
-        row = [scenario, name, results.text["quantities"][quantity], epoch]
-        row.append(plus_minus(likely["mean"], likely["sd"]))
-        if published.empty:
-            row += [NONE, NONE]
-        else:
-            then = published.iloc[0]
-            row += [number(then["value"], ".4f"), text["verdicts"][then["verdict"]]]
-        row.append(f"{(ours['verdict'] == 'consistent').sum()} / {len(ours)}")
-        rows.append(row)
+        likely, runs = group.iloc[0], group[group["source"] == "run"]
+        row = [scenario, results.look_of(framework).label, results.text["quantities"][quantity]]
+        row += [epoch, plus_minus(likely["mean"], likely["sd"])]
+        for source in ("published", "rounds"):
+            values = group[group["source"] == source]
+            row.append(number(values["value"].mean(), ".4f"))
+            row.append(values["verdict"].map(text["verdicts"]).max() if len(values) else NONE)
+        rows.append([*row, f"{(runs['verdict'] == 'consistent').sum()} / {len(runs)}"])
     columns = ["scenario", "competitor", "quantity", "epoch", "seeds", "published", "verdict"]
-    return Table(text["check_caption"], heads(results, [*columns, "likely_runs"]), rows, words=3)
+    columns += ["our_mean", "verdict", "likely_runs"]
+    return Table(text["check_caption"], heads(results, columns), rows, words=3)
 
 
 def plus_minus(mean: float, sd: float) -> str:
