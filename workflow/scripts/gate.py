@@ -157,7 +157,9 @@ def likely_cause(outside: dict[str, int], run: Run, reference: Run, sizes: Sizes
     if step == 2:
         return "learning rate or order: the first update or the second batch differs"
     if step == 3 and "steps" in outside:
-        return "momentum, or another memory of the optimizer: the second update is the first to differ"
+        return (
+            "momentum, or another memory of the optimizer: the second update is the first to differ"
+        )
     if epoch and place == 0 and not other_images(losses[epoch], expected[epoch]):
         return "averaging of the last batch: the update before this epoch differs"
     if epoch and place == 0:

@@ -1,0 +1,100 @@
+"""Place the tutorial track's results, and the published ones, among those of many seeds.
+
+The tutorial track draws its own weights and order, so it cannot be checked step by step. Instead
+each epoch's average loss and test accuracy is held against NumPy runs over many seeds with the
+framework's own initializer and last-batch rule. docs/gate.md explains the margin.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from competitors import published_logs
+from scipy.stats import t as student
+from settings import same_training
+
+QUANTITIES = ["average_loss", "test_accuracy"]
+MARGIN_SD = 4
+LEVEL = 0.05
+COLUMNS = [
+    *("source", "scenario", "framework", "device", "round", "runs", "epoch", "quantity"),
+    *("value", "mean", "sd", "seeds", "margin", "p_value", "verdict"),
+]
+
+
+def place(value: float, runs: int, seeds: np.ndarray) -> dict:
+    """Two one-sided tests of whether ``value``, the mean of ``runs`` runs, belongs to the seeds.
+
+    With S seeds of mean m and standard deviation s, and the standard error of a difference,
+
+        e = s sqrt(1/runs + 1/S),      p_value = P(T >= (4 s - |value - m|) / e), S - 1 degrees,
+
+    the hypothesis "the framework's mean is 4 s or more away from m, above or below" is rejected,
+    and the value consistent, where p_value < 0.05. One run is so where it lies within
+    m +- 2.2 s at 20 seeds, which is the 95 % prediction interval. Schuirmann, "A comparison of the
+    two one-sided tests procedure and the power approach", J. Pharmacokin. Biopharm. 15, 1987.
+    """
+    mean = seeds.mean()
+    sd = max(seeds.std(ddof=1), np.finfo(float).eps)  # seeds that all agree allow no difference
+    error = sd * np.sqrt(1 / runs + 1 / len(seeds))
+    margin = MARGIN_SD * sd
+    p_value = student.sf((margin - abs(value - mean)) / error, len(seeds) - 1)
+    return {"value": value, "mean": mean, "sd": sd, "seeds": len(seeds), "margin": margin} | {
+        "p_value": p_value,
+        "verdict": "consistent" if p_value < LEVEL else "inconsistent",
+    }
+
+
+def measured(epochs: pd.DataFrame) -> pd.DataFrame:
+    """What is to be placed, long: every run's values, and their means where there are two or more.
+
+    ``epochs``: results/epochs.csv. Columns: source ("run" or "rounds"), scenario, framework,
+    device, round (empty for means), runs (how many are behind the value), epoch, quantity, value.
+    """
+    who = ["scenario", "framework", "device"]
+    runs = epochs[epochs["track"] == "tutorial"].melt(
+        [*who, "round", "epoch"], QUANTITIES, "quantity", "value"
+    )
+    means = runs.groupby([*who, "epoch", "quantity"], sort=False)["value"].agg(
+        value="mean", runs="count"
+    )
+    means = means[means["runs"] > 1].reset_index()
+    return pd.concat([runs.assign(source="run", runs=1), means.assign(source="rounds")])
+
+
+def published(config: dict, logs: dict) -> pd.DataFrame:
+    """The published average losses, in the same columns, for the scenarios that train alike."""
+    rows = []
+    for scenario in config["scenarios"]:
+        for competitor, log in published_logs(config, logs, scenario).items():
+            framework, device = competitor.rsplit("-", 1)
+            for epoch, value in enumerate(log["average_loss"]):
+                rows.append(["published", scenario, framework, device, 1, epoch, value])
+    columns = ["source", "scenario", "framework", "device", "runs", "epoch", "value"]
+    return pd.DataFrame(rows, columns=columns).assign(quantity="average_loss")
+
+
+def main(snakemake) -> None:
+    config = snakemake.config
+    seeds = {}  # by scenario, framework and epoch
+    for path in map(Path, snakemake.input.distributions):  # .../{scenario}/{framework}.csv
+        for epoch, rows in pd.read_csv(path).groupby("epoch"):
+            seeds[path.parent.name, path.stem, epoch] = rows
+    with open(snakemake.input.published) as file:
+        values = [
+            measured(pd.read_csv(snakemake.input.epochs)),
+            published(config, yaml.safe_load(file)),
+        ]
+    rows = []
+    for row in pd.concat(values).to_dict("records"):
+        of = same_training(config, row["scenario"]), row["framework"], row["epoch"]
+        if of in seeds:  # published logs may have frameworks and epochs that these results lack
+            rows.append(row | place(row["value"], row["runs"], seeds[of][row["quantity"]]))
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output[0], index=False)
+
+
+if __name__ == "__main__":
+    sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
+    main(snakemake)
