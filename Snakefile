@@ -29,4 +29,6 @@ rule all:
 
 
 onstart:
+    from plan import plan  # with pandas, which takes its time
+
     print(plan(config), file=sys.stderr)

@@ -12,7 +12,6 @@ ENVS = os.path.relpath(os.path.join(workflow.basedir, "envs"))
 sys.path.insert(0, f"{CODE}/scripts")
 
 import settings
-from plan import plan
 
 try:
     settings.checked(config)
@@ -23,6 +22,7 @@ except settings.ConfigError as error:
 WHOLE_MACHINE = 1024
 TOOLBOX = sorted(glob(f"{CODE}/trainers/toolbox/*.py"))
 CONTESTS = settings.contests(config)
+COMPETITORS = {track: settings.competitors(config, track) for track in config["tracks"]}
 FIGURES = ["loss", "seconds", "ratio", "waiting", "phases", "limit", "gate"]
 PUBLISHED = os.path.relpath(os.path.join(workflow.basedir, "config/published.yaml"))
 # What proves that competitors computed the same, as far as the chosen tracks have it.
@@ -47,15 +47,16 @@ def files_of_all(pattern, tracks=config["tracks"]):
         pattern.format(
             track=track,
             scenario=scenario,
-            training=settings.same_training(config, scenario),
+            training=training,
             round=round,
             competitor=competitor,
             framework=competitor.rpartition("-")[0],
         )
-        for round in range(config["rounds"])
         for track, scenario in CONTESTS
         if track in tracks
-        for competitor in settings.competitors(config, track)
+        for training in [settings.same_training(config, scenario)]
+        for round in range(config["rounds"])
+        for competitor in COMPETITORS[track]
     ]
     return list(dict.fromkeys(paths))
 
@@ -75,7 +76,7 @@ def environments_of(wildcards):
     """The receipts of all environments that a track's competitors need."""
     return expand(
         "results/environments/{competitor}.json",
-        competitor=settings.competitors(config, wildcards.track),
+        competitor=COMPETITORS[wildcards.track],
     )
 
 
@@ -113,7 +114,10 @@ def seed_of(wildcards):
 
 def drawn_order(wildcards):
     """The competitors of a round in the order of their turns."""
-    return settings.draw(config, wildcards.track, wildcards.scenario, round_number(wildcards))
+    names = COMPETITORS[wildcards.track]
+    return settings.draw(
+        names, config["seed"], wildcards.track, wildcards.scenario, round_number(wildcards)
+    )
 
 
 def trainer_flags(wildcards, input):

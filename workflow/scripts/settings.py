@@ -128,11 +128,9 @@ def competitors(config: dict, track: str, root: Path = ROOT) -> list[str]:
     ]
 
 
-def draw(config: dict, track: str, scenario: str, round_: int) -> list[str]:
+def draw(names: list[str], seed: int, track: str, scenario: str, round_: int) -> list[str]:
     """The competitors of a round in the random order in which they take their turns."""
-    names = competitors(config, track)
-    random.Random(f"{config['seed']}/{track}/{scenario}/{round_}").shuffle(names)
-    return names
+    return random.Random(f"{seed}/{track}/{scenario}/{round_}").sample(names, len(names))
 
 
 def seed(config: dict, round_: int) -> int:
