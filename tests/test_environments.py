@@ -106,6 +106,7 @@ def lines(tmp_path, monkeypatch):
         ("tiny", "2.0"): "",
         ("tiny-helper", "1.0"): "",
         ("broken", "1.0"): BROKEN,
+        ("crashing", "1.0"): "import os\nos._exit(4)\n",
     }
     simple = tmp_path / "simple"
     lines = {
@@ -213,12 +214,14 @@ def test_a_machine_without_the_right_python_is_told_how_to_get_it(tmp_path, make
         environment.build(tmp_path / "environment", "3.99", make_lock("tiny 1.0"))
 
 
-def test_a_library_that_the_system_lacks_is_named_before_anything_is_clocked(tmp_path, make_lock):
-    lock = make_lock("tiny 1.0", "broken 1.0")
+def test_a_package_that_cannot_be_imported_is_told_before_anything_is_clocked(tmp_path, make_lock):
+    lock = make_lock("tiny 1.0", "broken 1.0", "crashing 1.0")
     interpreter = environment.build(tmp_path / "environment", PYTHON, lock)
     environment.try_import(interpreter, "tiny")
     with pytest.raises(environment.BuildError, match=r"broken .*libtiny\.so\.0.*environments\.md"):
         environment.try_import(interpreter, "broken")
+    with pytest.raises(environment.BuildError, match=r"crashing .*exit status 4"):
+        environment.try_import(interpreter, "crashing")
 
 
 # ---- The rule --------------------------------------------------------

@@ -145,10 +145,11 @@ def try_import(interpreter: Path, package: str) -> None:
         [interpreter, "-I", "-c", TRY_IMPORT, package], stderr=subprocess.PIPE, text=True
     )
     if trial.returncode:
+        status = f"exit status {trial.returncode}"  # a crash, on too old a processor say, is silent
         raise BuildError(
             f"{package} is installed in {interpreter} but cannot be imported: "
-            f"{trial.stderr.strip().splitlines()[-1]}. If it is a library (lib*.so) of the system "
-            f"that is missing, docs/environments.md tells where to get it."
+            f"{(trial.stderr.strip() or status).splitlines()[-1]}. If it is a library (lib*.so) of "
+            f"the system that is missing, docs/environments.md tells where to get it."
         )
 
 
