@@ -137,6 +137,12 @@ def likely_cause(outside: dict[str, int], run: Run, reference: Run, sizes: Sizes
         return f"steps left out or added: {found} losses instead of {epochs} x {steps}"
     if outside.keys() == {"test_accuracy"}:
         return "evaluation: every loss agrees, the test accuracy does not"
+    if np.isclose(losses[0, 0], expected[0, 0] * sizes.batch_size, rtol=1e-3):
+        return "scaling: the loss is summed over the batch, not averaged"
+    if not np.isfinite(losses[:, :-1]).all():
+        return "the training diverged: losses are not finite"
+    if not np.isfinite(losses).all():  # shorter epochs are filled up at their end
+        return "a step left out: an epoch has a loss less than the others"
     if is_made_of(losses, np.float16):
         return "half precision: every loss is a float16 number"
     if "steps" in outside and is_made_of(losses, np.float32):
@@ -144,12 +150,6 @@ def likely_cause(outside: dict[str, int], run: Run, reference: Run, sizes: Sizes
 
     step = min(step for check, step in outside.items() if check != "test_accuracy")
     epoch, place = divmod(step - 1, steps)
-    loss, truth = losses[epoch, place], expected[epoch, place]
-    if not np.isfinite(loss):
-        left_out = np.isfinite(losses.flat[step:]).any()
-        return "a step left out: its loss is missing" if left_out else "the training diverged"
-    if np.isclose(loss, truth * sizes.batch_size, rtol=1e-3):
-        return "scaling: the loss is summed over the batch, not averaged"
     if step == 1 and learned_other_labels(run, reference):
         return "labels: the losses fall as they should, and the test set is not recognized"
     if step == 1:
@@ -157,13 +157,11 @@ def likely_cause(outside: dict[str, int], run: Run, reference: Run, sizes: Sizes
     if step == 2:
         return "learning rate or order: the first update or the second batch differs"
     if step == 3 and "steps" in outside:
-        return (
-            "momentum, or another memory of the optimizer: the second update is the first to differ"
-        )
-    if epoch and place == 0 and not other_images(losses[epoch], expected[epoch]):
-        return "averaging of the last batch: the update before this epoch differs"
+        return "momentum or its like: the first update is right, the second is not"
     if epoch and place == 0:
-        return "order: the batches of this epoch hold other images"
+        if other_images(losses[epoch], expected[epoch]):
+            return "order: the batches of this epoch hold other images"
+        return "averaging of the last batch: the update before this epoch differs"
     if place == steps - 1 and sizes.train_images % sizes.batch_size:
         return "averaging of the last batch: its loss differs"
     return "learning rate, optimizer or order: an update or a batch before this step differs"
