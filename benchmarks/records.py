@@ -76,7 +76,7 @@ def make(folder: Path, config: dict) -> None:
                 "scenario": scenario,
                 "round": number,
                 "seed": settings.seed(config, number),
-                "order": settings.draw(config, track, scenario, number),
+                "order": settings.draw(members, config["seed"], track, scenario, number),
                 "opened": clock.isoformat(timespec="milliseconds"),
                 "machine": MACHINE,
                 "load": [0.1, 0.1, 0.1],

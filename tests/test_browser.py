@@ -93,6 +93,13 @@ def test_the_page_never_scrolls_sideways(size, report, open_page):
     assert width <= size["width"]
 
 
+def test_a_table_of_numbers_has_one_line_a_row(report, open_page):
+    page = open_page(report, PHONE)
+    rows = page.locator("table:not(.wordy):not(.matrix) tbody tr:visible")
+    heights = rows.evaluate_all("all => all.map(e => e.getBoundingClientRect().height)")
+    assert len(heights) > 20 and max(heights) < 45
+
+
 def test_code_stands_in_two_columns_on_a_desk_and_in_one_on_a_phone(report, open_page):
     tops = "[...document.querySelector('.beside').children].map(e => e.getBoundingClientRect().top)"
     left, right = open_page(report, DESK).evaluate(tops)

@@ -14,7 +14,7 @@ import report
 import report_sentences as sentences
 import report_tables
 import yaml
-from report_data import scientific
+from report_data import scientific, times
 
 REPORT = made_up_results.WORKFLOW / "report"
 LANGUAGES = {
@@ -478,6 +478,11 @@ def tables_of(tables):
 )
 def test_small_numbers_are_written_as_a_reader_writes_them(value, words):
     assert scientific(value).replace("\N{NO-BREAK SPACE}", " ") == words
+
+
+def test_an_interval_over_many_powers_of_ten_is_readable():
+    assert [times(v) for v in (0.014, 999.0)] == ["0.01", "999.00"]
+    assert times(1.6e6).startswith("1.6\N{NO-BREAK SPACE}") and times(1e-5) == "10⁻⁵"
 
 
 def luminance(color):

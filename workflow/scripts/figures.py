@@ -24,6 +24,7 @@ from report_data import scientific
 
 INK = "#101214"  # stands for currentColor until the SVG is written
 GRAY = "#808080"
+FAR = 8  # an interval that reaches beyond this multiple of its ratio ends in an arrow
 RING = {"marker": "o", "s": 90, "facecolors": "none"}  # a published value
 WAITING = {"alpha": 0.45, "hatch": "////"}
 MANY = 300  # more dots than this become pixels, or a page would weigh tens of megabytes
@@ -168,7 +169,11 @@ def ratio(tables: dict, config: dict, published: dict) -> Figure:
             each = np.exp(pair(of_scenario(sound, row.track, row.scenario), row.a, row.b)["d"])
             dots(axes, each, np.full(len(each), place + 0.22), look[row.a])
         if pd.notna(row.low):
-            axes.plot([row.low, row.high], [place, place], color=look[row.a].color, linewidth=2)
+            low, high = max(row.low, row.ratio / FAR), min(row.high, row.ratio * FAR)
+            axes.plot([low, high], [place, place], color=look[row.a].color, linewidth=2)
+            for end, whole, arrow in ((low, row.low, "<"), (high, row.high, ">")):
+                if end != whole:
+                    axes.plot(end, place, marker=arrow, color=look[row.a].color)
         if pd.notna(row.ratio):
             axes.plot(row.ratio, place, marker=look[row.a].marker, color=look[row.a].color)
             where = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
@@ -181,7 +186,10 @@ def ratio(tables: dict, config: dict, published: dict) -> Figure:
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    ticks = [t for t in (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10) if low <= t <= high]
+    ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
+    if high / low < FAR:
+        ticks += [0.3, 0.7, 1.5, 3]
+    ticks = [tick for tick in ticks if low <= tick <= high]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="y", visible=False)

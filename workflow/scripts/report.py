@@ -57,8 +57,9 @@ def colored(source: str) -> Markup:
 def commit() -> str | None:
     """The commit of the workflow's code, with `-dirty` after it where files differ from it."""
     git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    git += ["--exclude=*", "--abbrev=40"]
     try:
-        return subprocess.check_output([*git, "--exclude=*", "--abbrev=40"], text=True).strip()
+        return subprocess.check_output(git, text=True, stderr=subprocess.DEVNULL).strip()
     except (OSError, subprocess.CalledProcessError):  # no git, or a copy without its history
         return None
 
@@ -82,7 +83,7 @@ def inline(svg: str, name: str, label: str) -> Markup:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
     width = re.search(r'width="([\d.]+pt)"', svg)[1]
-    said = f'role="img" aria-label="{Markup.escape(label)}" style="max-width: {width}"'
+    said = f'role="img" aria-label="{Markup.escape(label)}" style="--width: {width}"'
     return Markup(
         re.sub(r'<svg (.*?)width="\S+" height="\S+"|<svg', rf"<svg {said} \1", svg, count=1)
     )

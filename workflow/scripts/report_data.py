@@ -91,6 +91,11 @@ def scientific(value: float | None) -> str:
     return raised if digits == "1" else f"{digits}{TIMES}{raised}"
 
 
+def times(value: float | None) -> str:
+    """A ratio; of two rounds that disagree an interval may span many powers of ten."""
+    return number(value) if pd.isna(value) or 0.01 <= value < 1000 else scientific(value)
+
+
 def percent(text: dict, fraction: float | None, form: str = ".0f") -> str:
     """A fraction as a percentage."""
     if pd.isna(fraction):

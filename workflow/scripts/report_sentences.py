@@ -6,7 +6,17 @@ The words are in workflow/report/text.{language}.yaml.
 import pandas as pd
 from compare import FEW_ROUNDS, admit, not_comparable, published_ratio
 from competitors import published_logs
-from report_data import INFINITE, Results, contests, counted, listed, number, percent, scientific
+from report_data import (
+    INFINITE,
+    Results,
+    contests,
+    counted,
+    listed,
+    number,
+    percent,
+    scientific,
+    times,
+)
 
 UNRANKED = ("not comparable", "not ranked")
 
@@ -15,8 +25,8 @@ def interval(results: Results, row) -> str:
     """The interval of a comparison's row, and the rounds that it rests on."""
     return results.text["interval"].format(
         confidence=results.confidence,
-        low=number(row.low),
-        high=number(row.high),
+        low=times(row.low),
+        high=times(row.high),
         rounds=counted(results.text["rounds"], row.rounds),
     )
 
@@ -38,7 +48,7 @@ def claim(results: Results, row) -> str:
     said["words"] = verdict_words(results, row)
     if row.verdict in UNRANKED:
         return results.text["claim"]["unranked"].format(**said)
-    said |= {"ratio": number(row.ratio), "interval": interval(results, row)}
+    said |= {"ratio": times(row.ratio), "interval": interval(results, row)}
     return results.text["claim"]["less" if row.ratio < 1 else "more"].format(**said)
 
 
@@ -61,7 +71,7 @@ def headline(results: Results) -> str:
     row = next(results.comparison.itertuples())
     form = {"faster": "less", "slower": "more"}.get(row.verdict, row.verdict)
     said = {"a": results.label(row.a), "b": results.label(row.b)}
-    return text[form].format(ratio=number(row.ratio), margin=results.margin, **said)
+    return text[form].format(ratio=times(row.ratio), margin=results.margin, **said)
 
 
 def summary(results: Results) -> list[str]:
@@ -90,7 +100,7 @@ def then_and_now(results: Results, scenario: str, pairs: pd.DataFrame) -> list[s
         then = published_ratio(logs, row.a, row.b, warm_up)
         if then > 0:
             place = "below" if then < row.low else "above" if then > row.high else "inside"
-            sentences.append(results.text["published_ratio"][place].format(then=number(then)))
+            sentences.append(results.text["published_ratio"][place].format(then=times(then)))
     return sentences
 
 
@@ -148,12 +158,12 @@ def explanation(results: Results) -> list[str]:
                 lead=scenario_words(results, row.scenario_y),
                 a=results.label(row.a),
                 b=results.label(row.b),
-                before=number(row.ratio_x),
-                after=number(row.ratio_y),
-                change=number(row.change),
+                before=times(row.ratio_x),
+                after=times(row.ratio_y),
+                change=times(row.change),
                 confidence=results.confidence,
-                low=number(row.low),
-                high=number(row.high),
+                low=times(row.low),
+                high=times(row.high),
             )
         )
     return sentences + without_loader(results)

@@ -5,7 +5,17 @@ from typing import NamedTuple
 
 import pandas as pd
 from competitors import Look, published_logs
-from report_data import NONE, Results, contests, counted, gibibytes, number, percent, scientific
+from report_data import (
+    NONE,
+    Results,
+    contests,
+    counted,
+    gibibytes,
+    number,
+    percent,
+    scientific,
+    times,
+)
 from report_sentences import UNRANKED, verdict_words
 
 MOST_ROWS = 60  # longer tables are left to the CSV files
@@ -59,9 +69,9 @@ def cell(results: Results, row) -> dict:
     said = {"kind": row.verdict.replace(" ", "-"), "words": verdict_words(results, row)}
     if row.verdict in UNRANKED:
         return said | {"ratio": NONE, "range": "", "rounds": ""}
-    between = results.text["range"].format(low=number(row.low), high=number(row.high))
+    between = results.text["range"].format(low=times(row.low), high=times(row.high))
     rounds = counted(results.text["rounds"], row.rounds)
-    return said | {"ratio": number(row.ratio), "range": between, "rounds": rounds}
+    return said | {"ratio": times(row.ratio), "range": between, "rounds": rounds}
 
 
 def mirrored(row):
