@@ -22,6 +22,19 @@ include: "workflow/rules/analysis.smk"
 include: "workflow/rules/report.smk"
 
 
+# Seconds each, less than a cluster's job costs: they run where Snakemake runs.
+localrules:
+    protocol,
+    collect,
+    audit,
+    gate,
+    tutorial_check,
+    compare,
+    statements,
+    figures,
+    report,
+
+
 rule all:
     default_target: True
     input:

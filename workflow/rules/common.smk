@@ -18,8 +18,6 @@ try:
 except settings.ConfigError as error:
     raise WorkflowError(str(error))
 
-# More than any machine has: Snakemake takes it for all of them, so nothing runs beside a clock.
-WHOLE_MACHINE = 1024
 TOOLBOX = sorted(glob(f"{CODE}/trainers/toolbox/*.py"))
 CONTESTS = settings.contests(config)
 COMPETITORS = {track: settings.competitors(config, track) for track in config["tracks"]}
@@ -118,6 +116,21 @@ def drawn_order(wildcards):
     return settings.draw(
         names, config["seed"], wildcards.track, wildcards.scenario, round_number(wildcards)
     )
+
+
+def whole_machine(wildcards):
+    """More threads than any machine has: Snakemake takes it for all, so nothing runs beside a clock.
+
+    Who submits to a cluster does not know how many a node has, and asks for one, on a node that the
+    profile wants for itself; there all are taken.
+    """
+    submits = workflow.is_main_process and not workflow.local_exec
+    return 1 if submits else 1024
+
+
+def gpus(wildcards):
+    """How many GPUs a run asks a cluster for; a round's job asks for the most of its members."""
+    return int(wildcards.device == "cuda")
 
 
 def trainer_flags(wildcards, input):

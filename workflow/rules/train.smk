@@ -1,3 +1,8 @@
+# Counted apart in every job of a cluster: rounds on different machines need not wait for each other.
+resource_scopes:
+    stopwatch="local",
+
+
 rule protocol:
     """What all frameworks of a round are given: initial weights, and the order of the images in each epoch."""
     input:
@@ -28,7 +33,7 @@ rule round:
     priority: turn
     group:
         "round-{track}-{scenario}-{round}"
-    threads: WHOLE_MACHINE
+    threads: whole_machine
     resources:
         stopwatch=1,
     params:
@@ -56,9 +61,10 @@ rule train:
     priority: turn
     group:
         "round-{track}-{scenario}-{round}"
-    threads: WHOLE_MACHINE
+    threads: whole_machine
     resources:
         stopwatch=1,
+        gpu=gpus,
     params:
         python=interpreter,
         flags=trainer_flags,
@@ -94,6 +100,8 @@ rule rehearse:
     log:
         "logs/rehearse/{scenario}/{framework}-{device}.log",
     threads: 1
+    resources:
+        gpu=gpus,
     params:
         python=interpreter,
         flags=trainer_flags,
