@@ -31,6 +31,9 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/%n.log
 ProctrackType=proctrack/pgid
 TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
 SwitchType=switch/none
 MpiDefault=none
 SelectType=select/cons_tres
@@ -43,7 +46,8 @@ SlurmdTimeout=5
 KillWait=1
 UnkillableStepTimeout=20
 MessageTimeout=10
-NodeName=node[1-3] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs=2 RealMemory=4000 Gres=gpu:1
+NodeName=DEFAULT CPUs=2 RealMemory=4000 Gres=gpu:1
+NodeName=node[1-3] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}]
 PartitionName=main Nodes=node[1-3] Default=YES MaxTime=INFINITE State=UP
 """
 

@@ -15,7 +15,19 @@ import yaml
 from made_up import idx_folder
 
 ROOT = Path(__file__).parents[2]
+# The profile, at a test's pace; the test cluster keeps no accounts.
+PROFILE = [
+    *("--profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue"),
+    *("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10"),
+]
 FRAMEWORKS = ["numpy", "numpy_b", "numpy_c"]
+IMPATIENT = Path(__file__).with_name("impatient.py")
+BREAKABLE = "numpy_b"
+HOOK = """
+import os
+if os.path.exists("fault"):
+    exec(open("fault").read())
+"""
 CODE = ["Snakefile", "config", "envs", "profiles", "workflow"]
 
 
@@ -31,11 +43,13 @@ class Project:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Project(folder, env)
 
-    def start(self, *flags: str, targets=("results/runs.csv", "results/audit.csv")):
-        """Start Snakemake; what it says goes to snakemake.out."""
+    def start(
+        self, *flags: str, targets=("results/runs.csv", "results/audit.csv"), profile=PROFILE
+    ):
+        """Start Snakemake on the cluster; what it says goes to snakemake.out."""
         with open(self.folder / "snakemake.out", "ab") as out:
             return subprocess.Popen(
-                [sys.executable, Path(__file__).with_name("impatient.py"), *flags, "--", *targets],
+                [sys.executable, IMPATIENT, *profile, *flags, "--", *targets],
                 cwd=self.folder,
                 env=self.env,
                 stdout=out,
@@ -44,7 +58,7 @@ class Project:
 
     def run(self, *flags: str, **options) -> int:
         """Run Snakemake to its end; its exit status."""
-        return self.start(*flags, **options).wait(timeout=240)
+        return self.start(*flags, **options).wait(timeout=180)
 
     def said(self) -> str:
         return (self.folder / "snakemake.out").read_text()
@@ -53,11 +67,12 @@ class Project:
         path = self.folder / "config/config.yaml"
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes))
 
-    def sabotage(self, framework: str, code: str) -> None:
-        """Let a framework's trainer run this code first."""
-        trainer = self.folder / f"workflow/trainers/controlled/{framework}_mlp.py"
-        docstring, _, rest = trainer.read_text().partition("\n")
-        trainer.write_text(f"{docstring}\n{code}\n{rest}")
+    def break_with(self, code: str) -> None:
+        """From now on the trainers of BREAKABLE run this code first; `mend` ends that."""
+        (self.folder / "fault").write_text(code)
+
+    def mend(self) -> None:
+        (self.folder / "fault").unlink()
 
     def runs(self) -> pd.DataFrame:
         return pd.read_csv(self.results / "runs.csv")
@@ -78,6 +93,10 @@ def prepared(folder: Path) -> Project:
             "workflow/trainers/controlled/{}_mlp.py",
         ]:
             shutil.copy(folder / path.format("numpy"), folder / path.format(framework))
+    with open(folder / f"workflow/trainers/controlled/{BREAKABLE}_mlp.py", "r+") as trainer:
+        docstring, rest = trainer.readline(), trainer.read()
+        trainer.seek(0)
+        trainer.write(docstring + HOOK + rest)
     project = Project(folder, dict(os.environ))
     project.configure(
         frameworks=FRAMEWORKS,
@@ -90,7 +109,8 @@ def prepared(folder: Path) -> Project:
             "test_images": 100,
         },
     )
-    environments = [f"results/environments/{framework}-cpu.json" for framework in FRAMEWORKS]
-    if project.run(targets=["results/data/mnist.npz", *environments]):
+    targets = [f"results/environments/{framework}-cpu.json" for framework in FRAMEWORKS]
+    targets += [f"results/protocol/baseline/{round_}.npz" for round_ in range(3)]
+    if project.run(profile=[], targets=targets):
         raise RuntimeError(project.said())
     return project

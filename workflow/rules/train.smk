@@ -114,6 +114,7 @@ rule rehearse:
         " --record {output.record:q}"
         " --losses {output.losses:q}"
         " --threads {threads}"
+        " --anywhere"
         " --"
         " {params.flags}"
         " --dtype float64"

@@ -55,6 +55,19 @@ def run(command: list[str], env: dict[str, str]) -> tuple[int, float, "os.struct
     return process.returncode, time.monotonic() - begin, usage
 
 
+STRANGER = "the run is not counted. To have it again: snakemake --forcerun round"
+
+
+def is_ours(opened: dict, round_file: str) -> bool:
+    """Whether the round is still as it was opened, by the job that this process belongs to.
+
+    A job can live on unseen, when its submitter was killed or its node was cut off. Once another
+    job has opened the round anew, nothing of the old one may get into it.
+    """
+    now = json.loads(Path(round_file).read_text())
+    return now["id"] == opened["id"] and machine()["job"] in (None, now["machine"]["job"])
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--trainer", required=True, help="the program to run")
@@ -63,6 +76,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--record", required=True, help="where the record goes")
     parser.add_argument("--losses", required=True, help="where the step losses go")
     parser.add_argument("--threads", required=True, help="`default`, or how many")
+    parser.add_argument("--anywhere", action="store_true", help="outside the round's job, too")
     parser.add_argument("flags", nargs="+", help="the trainer's own, after --")
     args = parser.parse_args(argv)
 
@@ -70,15 +84,21 @@ def main(argv: list[str]) -> int:
     receipt = json.loads(Path(args.environment).read_text())
     env = variables(args.threads)
     started, load_before = datetime.now(UTC), load()
-    with tempfile.TemporaryDirectory() as folder:
-        handed = Path(folder) / "handed.json"
+    # Beside the record, so that what a finished run hands over is moved in one step.
+    with tempfile.TemporaryDirectory(prefix=".", dir=Path(args.record).parent) as folder:
+        handed, losses = Path(folder) / "handed.json", Path(folder) / "losses.npy"
         command = [sys.executable, args.trainer, *args.flags]
-        command += ["--losses", args.losses, "--hand-over", str(handed)]
+        command += ["--losses", str(losses), "--hand-over", str(handed)]
+        if not (args.anywhere or is_ours(opened, args.round)):
+            sys.exit(f"{args.round} was opened by another job: {STRANGER}")
         status, seconds, usage = run(command, env)
         if status != 0:
             print(f"{args.trainer} ended with exit status {status}", file=sys.stderr)
             return status if status > 0 else 128 - status
+        if not (args.anywhere or is_ours(opened, args.round)):
+            sys.exit(f"{args.round} was opened anew by another job: {STRANGER}")
         trainer = json.loads(handed.read_text())
+        os.replace(losses, args.losses)
 
     toolbox = sorted(Path(__file__).parent.glob("*.py"))
     record = {

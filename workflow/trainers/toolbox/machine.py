@@ -5,15 +5,19 @@ import os
 import platform
 from pathlib import Path
 
+# Set by a cluster's scheduler around the processes of a job.
+JOB = ("SLURM_JOB_ID", "SLURMD_NODENAME", "PBS_JOBID", "LSB_JOBID")
+
 
 def machine() -> dict:
     """Describe this machine.
 
     `fingerprint` is the SHA-256 of what decides speed and does not change between rounds
     (processor, cores, memory, kernel): machines with different fingerprints are not ranked
-    against each other. `usable_cores` are those that this process may run on. `node` and `boot`
-    name the very machine and its boot, the same inside and outside a container; `libc` may differ
-    between them, so it is no part of the fingerprint.
+    against each other. `usable_cores` are those that this process may run on, `job` is the job of
+    a cluster around it, None elsewhere. `node` and `boot` name the very machine and its boot, the
+    same inside and outside a container; `libc` may differ between them, so it is no part of the
+    fingerprint.
     """
     facts = {
         "processor": processor(),
@@ -24,6 +28,7 @@ def machine() -> dict:
     fingerprint = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()
     return facts | {
         "usable_cores": len(os.sched_getaffinity(0)),
+        "job": " ".join(os.environ[name] for name in JOB if name in os.environ) or None,
         "node": read("/proc/sys/kernel/hostname"),
         "boot": read("/proc/sys/kernel/random/boot_id"),
         "libc": " ".join(platform.libc_ver()),

@@ -1,0 +1,48 @@
+"""Rounds on a Slurm cluster: one job, one node, the drawn order, several rounds at a time."""
+
+import json
+import shutil
+
+from project import FRAMEWORKS
+
+
+def requests(project, cluster) -> list[str]:
+    """What this project's jobs asked Slurm for, each on a line of scontrol's."""
+    told = cluster("scontrol", "--oneliner", "show", "job").splitlines()
+    return [job for job in told if f"WorkDir={project.folder} " in job]
+
+
+def test_rounds_run_on_several_nodes_each_in_its_drawn_order(project, cluster):
+    assert project.run() == 0, project.said()
+    runs = project.runs().sort_values(["round", "started"])
+    assert len(runs) == 3 * len(FRAMEWORKS)
+    assert runs["position"].tolist() == [0, 1, 2] * 3
+    assert project.audit().empty
+
+    rounds = [json.loads(path.read_text()) for path in project.results.glob("rounds/*/*/*.json")]
+    jobs = {opened["machine"]["job"] for opened in rounds}
+    assert len(jobs) == 3
+    records = [json.loads((project.folder / path).read_text()) for path in runs["record"]]
+    assert {record["ran"]["machine"]["job"] for record in records} == jobs
+    assert len({job.split()[1] for job in jobs}) > 1, "all rounds waited for one node"
+
+    asked = requests(project, cluster)
+    assert len(asked) == 3, "something besides the rounds was submitted"
+    assert not any("gpu" in job for job in asked), "a round without GPUs asks for one"
+    assert all("OverSubscribe=NO" in job for job in asked), "a round shares its node"
+
+
+def test_a_round_with_a_cuda_device_gets_a_gpu(project, cluster):
+    """The scheduler's part alone: what is called numpy-cuda here computes on the processor."""
+    folder = project.folder
+    for kind in ("yaml", "lock"):
+        shutil.copy(folder / f"envs/numpy-cpu.{kind}", folder / f"envs/numpy-cuda.{kind}")
+    project.configure(frameworks=["numpy"], devices=["cpu", "cuda"], rounds=1)
+    assert project.run("--profile", "profiles/slurm-gpu") == 0, project.said()
+    (job,) = requests(project, cluster)
+    assert "TresPerJob=gres:gpu:1" in job
+    record = json.loads(
+        (project.results / "runs/controlled/baseline/0/numpy-cuda.json").read_text()
+    )
+    assert record["ran"]["variables"]["CUDA_VISIBLE_DEVICES"] == "0"
+    assert project.audit()["check"].tolist() == ["device"], "the stand-in for a GPU was believed"
