@@ -1,4 +1,4 @@
-"""Faults on a cluster: run again, and the tables are complete and right, with nothing counted twice."""
+"""Faults on a cluster: run again, and the tables are complete and right, nothing counted twice."""
 
 import json
 import subprocess

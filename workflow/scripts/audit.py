@@ -137,6 +137,8 @@ class Audit:
         trainer = ROOT / f"workflow/trainers/{where['track']}/{where['framework']}_mlp.py"
         if trainer.exists() and sha256(trainer) != ran["trainer_sha256"]:
             self.find(where, "trainer", "another trainer ran than the one that is shown")
+        if asked["device"] == "cuda":
+            self.gpu(ran.get("gpu"), measured.get("gpu"), where)
         self.packages(ran, where)
         if asked["threads"] != "default" and (
             wrong := {k: n for k, n in ran["threads"].items() if n and n > asked["threads"]}
@@ -197,6 +199,14 @@ class Audit:
             self.find(where, "losses", "a step loss is not finite")
         elif not np.allclose(losses.mean(axis=1), [e["average_loss"] for e in measured["epochs"]]):
             self.find(where, "losses", "the averages are not those of the step losses")
+
+    def gpu(self, facts: dict | None, watched: dict | None, where: dict) -> None:
+        """The driver saw the process on the GPU; what slowed the GPU down is told."""
+        if not facts or not watched or not watched["process_seen"]:
+            self.find(where, "gpu", "nobody saw the process on the GPU")
+        elif watched["throttled"]:
+            told = ", ".join(watched["throttled"])
+            self.find(where, "throttled", f"{facts['name']} was slowed down: {told}", "note")
 
     def packages(self, ran: dict, where: dict) -> None:
         """What was installed equals the lock as it stands."""

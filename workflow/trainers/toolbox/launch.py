@@ -1,7 +1,8 @@
 """Run one trainer as a process of its own and leave its record.
 
-Standard library alone: it runs in the framework's environment, outside the trainer's process, so
-that peak memory and processor time come from the kernel's account of the finished process.
+Standard library alone (and NVML where there is a GPU): it runs in the framework's environment,
+outside the trainer's process, so that peak memory and processor time come from the kernel's account
+of the finished process.
 
     python -m toolbox.launch --trainer FILE --environment FILE --round FILE --record FILE \
         --losses FILE --threads default -- FLAGS OF THE TRAINER
@@ -12,13 +13,16 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import uuid
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 from toolbox.machine import load, machine
+from toolbox.nvml import Gpu, NoGpu
 from toolbox.record import sealed, sha256, write
 
 # Snakemake sets these from a job's `threads:`; a library reads them once, when it is loaded.
@@ -35,24 +39,36 @@ TUNING = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "VECLIB_", "NUM
 TUNING += ("MXNET_", "TORCH", "PYTORCH_", "CUDA_", "CUBLAS_", "NVIDIA_", "ATEN_", "DNNL_")
 
 
-def variables(threads: str) -> dict[str, str]:
+def variables(threads: str, device: str = "cpu", track: str = "tutorial") -> dict[str, str]:
     """The trainer's environment variables: this process's, with the threads that were asked for.
 
     `default` leaves the choice to the library, as for a reader who types the tutorial in: the
-    variables are unset. A number sets them all.
+    variables are unset. A number sets them all. For cuda, the libraries that came as wheels are
+    found, GPUs are numbered as NVML does, and the controlled track computes without TF32, whose
+    products keep 10 bits of a float32's 23.
     """
     inherited = {key: value for key, value in os.environ.items() if key not in THREAD_VARIABLES}
     asked = {} if threads == "default" else dict.fromkeys(THREAD_VARIABLES, threads)
+    if device == "cuda":
+        wheels = sorted(Path(sysconfig.get_path("purelib")).glob("nvidia/*/lib"))
+        found = [*map(str, wheels), os.environ.get("LD_LIBRARY_PATH", "")]
+        asked |= {
+            "LD_LIBRARY_PATH": ":".join(filter(None, found)),
+            "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        }
+        asked |= {"NVIDIA_TF32_OVERRIDE": "0"} if track == "controlled" else {}
     return inherited | asked
 
 
-def run(command: list[str], env: dict[str, str]) -> tuple[int, float, "os.struct_rusage"]:
-    """Run the command to its end: exit status, wall time in seconds, the kernel's account."""
+def run(command: list[str], env: dict[str, str], gpu: Gpu | None = None) -> tuple:
+    """Run the command to its end: exit status, wall seconds, the kernel's account, the GPU's."""
     begin = time.monotonic()
     process = subprocess.Popen([*command, "--born", repr(begin)], env=env)
-    _, status, usage = os.wait4(process.pid, 0)
+    with gpu.watch(process.pid) if gpu else nullcontext() as watch:
+        _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, time.monotonic() - begin, usage
+    return process.returncode, seconds, usage, watch and watch.summary()
 
 
 STRANGER = "the run is not counted. To have it again: snakemake --forcerun round"
@@ -82,7 +98,11 @@ def main(argv: list[str]) -> int:
 
     opened = json.loads(Path(args.round).read_text())
     receipt = json.loads(Path(args.environment).read_text())
-    env = variables(args.threads)
+    env = variables(args.threads, receipt["device"], opened["track"])
+    try:
+        gpu = Gpu() if receipt["device"] == "cuda" else None
+    except NoGpu as error:
+        sys.exit(str(error))
     started, load_before = datetime.now(UTC), load()
     # Beside the record, so that what a finished run hands over is moved in one step.
     with tempfile.TemporaryDirectory(prefix=".", dir=Path(args.record).parent) as folder:
@@ -91,7 +111,7 @@ def main(argv: list[str]) -> int:
         command += ["--losses", str(losses), "--hand-over", str(handed)]
         if not (args.anywhere or is_ours(opened, args.round)):
             sys.exit(f"{args.round} was opened by another job: {STRANGER}")
-        status, seconds, usage = run(command, env)
+        status, seconds, usage, watched = run(command, env, gpu)
         if status != 0:
             print(f"{args.trainer} ended with exit status {status}", file=sys.stderr)
             return status if status > 0 else 128 - status
@@ -115,6 +135,7 @@ def main(argv: list[str]) -> int:
             "trainer_sha256": sha256(args.trainer),
             "toolbox_sha256": {path.name: sha256(path) for path in toolbox},
             "machine": machine(),
+            "gpu": gpu and gpu.facts(),
             "variables": {k: v for k, v in sorted(env.items()) if k.startswith(TUNING)},
             "load_before": load_before,
             "load_after": load(),
@@ -123,6 +144,7 @@ def main(argv: list[str]) -> int:
         "measured": {
             "started": started.isoformat(timespec="milliseconds"),
             "seconds": seconds,
+            "gpu": watched,
             "losses_sha256": sha256(args.losses),
             "peak_memory_bytes": usage.ru_maxrss * 1024,
             "user_seconds": usage.ru_utime,
