@@ -1,6 +1,7 @@
 """Faults on a cluster: run again, and the tables are complete and right, nothing counted twice."""
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -148,3 +149,20 @@ def test_a_full_disk(project):
         assert_complete(project)
     finally:
         subprocess.run(["umount", runs], check=True)
+
+
+def test_a_broken_framework_keeps_no_other_from_its_results(template, tmp_path):
+    """On one machine, where a round outlives a member that fails."""
+    project = template.copy(tmp_path / "project", dict(os.environ))
+    project.break_with("raise SystemExit(1)")
+    assert project.run("--keep-going", profile=[]) == 1, project.said()
+    rounds = project.results / "rounds/controlled/baseline"
+    opened = {path.name: path.read_text() for path in rounds.iterdir()}
+    others = [name for name in FRAMEWORKS if name != BREAKABLE]
+    assert project.run("--config", f"frameworks=[{','.join(others)}]", profile=[]) == 0, (
+        project.said()
+    )
+    assert opened == {path.name: path.read_text() for path in rounds.iterdir()}, "rounds ran again"
+    assert project.runs()["framework"].value_counts().to_dict() == dict.fromkeys(others, 3)
+    missing = project.audit().query("check == 'missing'")
+    assert missing["framework"].tolist() == [BREAKABLE] * 3

@@ -1,8 +1,11 @@
 # The functions of the workflow, and the only ones. What they ask is in workflow/scripts/settings.py.
 
+import json
 import os
 import sys
+from functools import cache
 from glob import glob
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
@@ -18,6 +21,12 @@ try:
 except settings.ConfigError as error:
     raise WorkflowError(str(error))
 
+config["left_out"] = settings.unfit(Path("results/doctor"))
+# Without the file that opened it, a torn round is run again as a whole; but hands off while another
+# Snakemake works here.
+if workflow.is_main_process and not glob(".snakemake/locks/*"):
+    for path in settings.torn_rounds(config, Path("results")):
+        path.unlink()
 TOOLBOX = sorted(glob(f"{CODE}/trainers/toolbox/*.py"))
 CONTESTS = settings.contests(config)
 COMPETITORS = {track: settings.competitors(config, track) for track in config["tracks"]}
@@ -71,11 +80,8 @@ def answers():
 
 
 def environments_of(wildcards):
-    """The receipts of all environments that a track's competitors need."""
-    return expand(
-        "results/environments/{competitor}.json",
-        competitor=COMPETITORS[wildcards.track],
-    )
+    """The receipts of all environments that a round's competitors need."""
+    return expand("results/environments/{competitor}.json", competitor=drawn_order(wildcards))
 
 
 def protocol_of(wildcards):
@@ -110,12 +116,23 @@ def seed_of(wildcards):
     return settings.seed(config, round_number(wildcards))
 
 
+@cache
+def order_of(track, scenario, round_):
+    """The competitors of a round in the order of their turns.
+
+    A round that was opened with all of today's and more stands: who takes a broken framework out of
+    the config keeps the runs of the others, and the audit names what is missing.
+    """
+    drawn = settings.draw(COMPETITORS[track], config["seed"], track, scenario, round_)
+    opened = Path(f"results/rounds/{track}/{scenario}/{round_}.json")
+    order = json.loads(opened.read_text())["order"] if opened.exists() else drawn
+    built = all(os.path.exists(f"results/environments/{name}.json") for name in order)
+    return order if built and set(order) >= set(drawn) else drawn
+
+
 def drawn_order(wildcards):
-    """The competitors of a round in the order of their turns."""
-    names = COMPETITORS[wildcards.track]
-    return settings.draw(
-        names, config["seed"], wildcards.track, wildcards.scenario, round_number(wildcards)
-    )
+    """The same, for a rule's wildcards."""
+    return order_of(wildcards.track, wildcards.scenario, round_number(wildcards))
 
 
 def whole_machine(wildcards):

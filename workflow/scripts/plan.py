@@ -39,6 +39,10 @@ def plan(config: dict, runs_table: Path = Path("results/runs.csv")) -> str:
         total += config["rounds"] * sum(seconds for seconds, _ in costs)
         known += [is_known for _, is_known in costs]
         lines.append(f"  {track:<11}{scenario:<13}{', '.join(members)}")
+    left_out = [
+        f"  left out: {name} is unfit, says results/doctor/{name}.json; delete that to try again"
+        for name in config.get("left_out", [])
+    ]
     runs = config["rounds"] * len(known)
     rests = "earlier runs in results/runs.csv" if all(known) else "guesses for a machine of 2 cores"
     if any(known) and not all(known):
@@ -47,6 +51,7 @@ def plan(config: dict, runs_table: Path = Path("results/runs.csv")) -> str:
         [
             f"The plan: {config['rounds']} rounds, {runs} clocked runs, one at a time",
             *lines,
+            *left_out,
             f"About {max(1, round(total / 60))} min of clocked runs (this rests on {rests}); "
             "what is already there is not run again.",
         ]

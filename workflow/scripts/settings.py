@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import json
 import random
 from itertools import product
 from pathlib import Path
@@ -118,14 +119,36 @@ def competitors(config: dict, track: str, root: Path = ROOT) -> list[str]:
     """`framework-device` of everybody who takes part in a track, in the configuration's order.
 
     A framework takes part if it has a trainer for the track, on each device that it has an
-    environment for.
+    environment for, unless the doctor found it unfit there.
     """
     return [
         f"{framework}-{device}"
         for framework, device in product(config["frameworks"], config["devices"])
         if (root / f"workflow/trainers/{track}/{framework}_mlp.py").exists()
         and (root / f"envs/{framework}-{device}.yaml").exists()
+        and f"{framework}-{device}" not in config.get("left_out", [])
     ]
+
+
+def unfit(verdicts: Path) -> list[str]:
+    """The competitors that the doctor found unfit; deleting a verdict has it examined again."""
+    told = [json.loads(path.read_text()) for path in sorted(verdicts.glob("*.json"))]
+    return [verdict["competitor"] for verdict in told if not verdict["fit"]]
+
+
+def torn_rounds(config: dict, results: Path) -> list[Path]:
+    """The files of rounds that a cluster's job opened and never finished.
+
+    The members of a round belong into one job, so such a round can only be run again as a whole.
+    """
+    torn = []
+    for path in sorted(results.glob("rounds/*/*/*.json")):
+        opened = json.loads(path.read_text())
+        runs = results / "runs" / path.relative_to(results / "rounds").with_suffix("")
+        asked = [n for n in opened["order"] if n in competitors(config, opened["track"])]
+        if opened["machine"]["job"] and not all((runs / f"{n}.json").exists() for n in asked):
+            torn.append(path)
+    return torn
 
 
 def draw(names: list[str], seed: int, track: str, scenario: str, round_: int) -> list[str]:
