@@ -200,6 +200,7 @@ def what_ran(opened: dict, member: str, threads: str | int) -> dict:
     pool = {"user_api": "blas", "internal_api": "openblas", "version": "0.3.29"}
     return {
         "deployment": environment["deployment"],
+        "image": environment["image"],
         "lock_sha256": environment["lock_sha256"],
         "trainer_sha256": sha256(TRAINERS / track / f"{member.rsplit('-', 1)[0]}_mlp.py"),
         "toolbox_sha256": TOOLBOX,
@@ -225,6 +226,7 @@ def receipt(member: str) -> dict:
         "framework": framework,
         "device": device,
         "deployment": "virtual environment",
+        "image": None,
         "python": "3.11.7",
         "packages": locked_versions(lock),
         "lock_sha256": sha256(lock),

@@ -31,7 +31,8 @@ def audited(tmp_path_factory) -> Path:
     for name in COMPETITORS:
         lock = root / f"envs/{name}.lock"
         lock.write_text(f"numpy=={metadata.version('numpy')} \\\n    --hash=sha256:00\n")
-        receipt = {"framework": name[:-4], "device": "cpu", "deployment": "virtual environment"}
+        receipt = {"framework": name[:-4], "device": "cpu", "image": None}
+        receipt["deployment"] = "virtual environment"
         (results / "environments").mkdir(exist_ok=True)
         write(results / f"environments/{name}.json", receipt | {"lock_sha256": sha256(lock)})
     for number in (0, 1):

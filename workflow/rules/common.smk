@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from functools import cache
 from glob import glob
@@ -14,10 +15,13 @@ CODE = os.path.relpath(os.path.join(workflow.basedir, "workflow"))
 ENVS = os.path.relpath(os.path.join(workflow.basedir, "envs"))
 sys.path.insert(0, f"{CODE}/scripts")
 
+import container
 import settings
 
 try:
     settings.checked(config)
+    methods = [method.name.lower() for method in workflow.deployment_settings.deployment_method]
+    DEPLOYMENT = settings.deployment(methods, config["runtime"])
 except settings.ConfigError as error:
     raise WorkflowError(str(error))
 
@@ -91,9 +95,18 @@ def protocol_of(wildcards):
     return "results/protocol/{scenario}/{round}.npz"
 
 
-def interpreter(wildcards):
-    """The Python that runs a framework on a device."""
-    return f"results/environments/{wildcards.framework}-{wildcards.device}/bin/python"
+def interpreter(wildcards, input, output):
+    """The command that starts a framework's Python, whichever way environments are deployed."""
+    competitor = f"{wildcards.framework}-{wildcards.device}"
+    if DEPLOYMENT == "virtual environment":
+        return f"results/environments/{competitor}/bin/python"
+    if DEPLOYMENT == "docker":
+        start = [sys.executable, f"{CODE}/scripts/container.py", "--receipt", input.environment]
+        folders = dict.fromkeys(os.path.dirname(path) for path in input)
+        return shlex.join([*start, "--read", *folders, "--write", *output, "--"])
+    if DEPLOYMENT == "conda":
+        return "python"  # of the environment that Snakemake activates
+    return container.python_of(competitor)
 
 
 def training_of(wildcards):

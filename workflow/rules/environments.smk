@@ -1,5 +1,5 @@
 rule environment:
-    """Build one framework's environment from its lock; the receipt tells what is in it."""
+    """Make one framework's environment, or find it made, and look inside; the receipt tells what is in it."""
     input:
         yaml=f"{ENVS}/{{framework}}-{{device}}.yaml",
         lock=f"{ENVS}/{{framework}}-{{device}}.lock",
@@ -8,10 +8,20 @@ rule environment:
     log:
         "logs/environment/{framework}-{device}.log",
     localrule: True  # the submit side has a network, a cluster's nodes may not
+    conda:
+        "../../envs/{framework}-{device}.yaml"
     params:
-        folder="results/environments/{framework}-{device}",
-    script:
-        "../scripts/environment.py"
+        deployment=DEPLOYMENT,
+        image_prefix=config["image_prefix"],
+    shell:
+        "{sys.executable} {CODE}/scripts/environment.py"
+        " --environment {input.yaml:q}"
+        " --lock {input.lock:q}"
+        " --deployment {params.deployment:q}"
+        " --image-prefix {params.image_prefix:q}"
+        " --sif results/images/{wildcards.framework}-{wildcards.device}.sif"
+        " --receipt {output.receipt:q}"
+        " > {log:q} 2>&1"
 
 
 rule examine:

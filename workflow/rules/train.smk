@@ -62,6 +62,10 @@ rule train:
     priority: turn
     group:
         "round-{track}-{scenario}-{round}"
+    conda:
+        "../../envs/{framework}-{device}.yaml"
+    container:
+        "results/images/{framework}-{device}.sif"
     threads: whole_machine
     resources:
         stopwatch=1,
@@ -100,6 +104,10 @@ rule rehearse:
         losses="results/rehearsals/{scenario}/{framework}-{device}.losses.npy",
     log:
         "logs/rehearse/{scenario}/{framework}-{device}.log",
+    conda:
+        "../../envs/{framework}-{device}.yaml"
+    container:
+        "results/images/{framework}-{device}.sif"
     threads: 1
     resources:
         gpu=gpus,

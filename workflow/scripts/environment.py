@@ -1,10 +1,11 @@
-"""Build one framework's environment from its lock, then look inside.
+"""Make one framework's environment in the way that is asked for, look inside, and leave a receipt.
 
-Whatever built an environment, `check` holds what its interpreter really has against a lock.
+A virtual environment is built here, from its lock. Conda's is there already, and active; images
+are built by containers/build.py. Whatever built it, `check` holds what is there against the lock.
 """
 
+import argparse
 import ast
-import hashlib
 import json
 import os
 import re
@@ -13,7 +14,15 @@ import sys
 import time
 from pathlib import Path
 
+import container
 import yaml
+
+sys.path.append(str(Path(__file__).parents[1] / "trainers"))
+
+from toolbox.record import sha256, write
+
+# Conda's pip brings these along; no lock names them.
+INSTALLERS = {"pip", "setuptools", "wheel"}
 
 # Variables of the user's uv that would change what is built, or refuse it. Those that say where
 # packages come from and how they are kept (index, cache, link mode, ...) are the user's to set.
@@ -55,19 +64,27 @@ def locked_versions(lock: Path) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", lock.read_text(), flags=re.MULTILINE))
 
 
-def look_inside(interpreter: Path) -> tuple[str, dict[str, str]]:
-    """The version of a Python, and name and version of every package that it has."""
-    answer = subprocess.check_output([interpreter, "-I", "-c", LOOK_INSIDE], text=True)
-    version, packages = json.loads(answer)
+def look_inside(interpreter: list) -> tuple[str, dict[str, str]]:
+    """The version of a Python, and name and version of every package that it has.
+
+    An interpreter is the command that starts it, here and in what follows.
+    """
+    look = subprocess.run([*interpreter, "-I", "-c", LOOK_INSIDE], capture_output=True, text=True)
+    if look.returncode:
+        why = look.stderr.strip().splitlines()[-1:] or [f"exit status {look.returncode}"]
+        raise BuildError(f"The environment's Python does not start: {why[0]}")
+    version, packages = json.loads(look.stdout)
     return version, {canonical(name): packages[name] for name in sorted(packages, key=canonical)}
 
 
-def differences(locked: dict[str, str], installed: dict[str, str]) -> list[str]:
+def differences(
+    locked: dict[str, str], others: dict[str, str], what: str = "installed"
+) -> list[str]:
     """One phrase for each package that is missing, is there in excess or has another version."""
     return [
-        f"{name} (locked: {locked.get(name, 'no')}, installed: {installed.get(name, 'no')})"
-        for name in sorted(locked.keys() | installed.keys())
-        if locked.get(name) != installed.get(name)
+        f"{name} (locked: {locked.get(name, 'no')}, {what}: {others.get(name, 'no')})"
+        for name in sorted(locked.keys() | (others.keys() - INSTALLERS))
+        if locked.get(name) != others.get(name)
     ]
 
 
@@ -108,7 +125,7 @@ def run_uv(*arguments: str | Path, **options) -> int:
     ).returncode
 
 
-def build(folder: Path, python: str, lock: Path) -> Path:
+def build(folder: Path, python: str, lock: Path) -> list:
     """Build a virtual environment with exactly the lock's packages; return its interpreter.
 
     What an earlier, interrupted build left in the folder is wiped. No package runs code of its own
@@ -128,26 +145,39 @@ def build(folder: Path, python: str, lock: Path) -> Path:
     sync = "pip sync --require-hashes --no-build --compile-bytecode --python".split()
     if run_uv(*sync, interpreter, lock):
         raise BuildError(f"The packages of {lock.name} were not installed; uv says why above.")
-    return interpreter
+    return [interpreter]
 
 
-def check(interpreter: Path, lock: Path) -> tuple[str, dict[str, str]]:
+def check_pins(environment: Path, lock: Path) -> tuple[str, str]:
+    """The Python and the package that an environment is for, if its file and its lock agree."""
+    python, pins = asked(environment.read_text())
+    pinned = dict(pin.split("==") for pin in pins)
+    if wrong := differences(locked_versions(lock), pinned, "pinned"):
+        raise BuildError(
+            f"{environment.name} and {lock.name} are at odds: {'; '.join(wrong)}. "
+            "Compile the lock again: python workflow/scripts/lock.py"
+        )
+    return python, next(iter(pinned))
+
+
+def check(interpreter: list, lock: Path) -> tuple[str, dict[str, str]]:
     """What `look_inside` finds, if it is what the lock says."""
     version, installed = look_inside(interpreter)
-    if wrong := differences(locked_versions(lock), installed):
-        raise BuildError(f"{interpreter} is not what {lock.name} says: {'; '.join(wrong)}.")
-    return version, installed
+    locked = locked_versions(lock)
+    if wrong := differences(locked, installed):
+        raise BuildError(f"The environment is not what {lock.name} says: {'; '.join(wrong)}.")
+    return version, {name: installed[name] for name in locked}
 
 
-def try_import(interpreter: Path, package: str) -> None:
+def try_import(interpreter: list, package: str) -> None:
     """Import a package: a library that the system lacks is to be told now, not by a clocked run."""
     trial = subprocess.run(
-        [interpreter, "-I", "-c", TRY_IMPORT, package], stderr=subprocess.PIPE, text=True
+        [*interpreter, "-I", "-c", TRY_IMPORT, package], stderr=subprocess.PIPE, text=True
     )
     if trial.returncode:
         status = f"exit status {trial.returncode}"  # a crash, on too old a processor say, is silent
         raise BuildError(
-            f"{package} is installed in {interpreter} but cannot be imported: "
+            f"{package} is installed but cannot be imported: "
             f"{(trial.stderr.strip() or status).splitlines()[-1]}. If it is a library (lib*.so) of "
             f"the system that is missing, docs/environments.md tells where to get it."
         )
@@ -159,26 +189,67 @@ def size_on_disk(folder: Path) -> int:
     return 512 * sum(files.values())
 
 
-if __name__ == "__main__":
-    sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
-    folder, lock = Path(snakemake.params.folder), Path(snakemake.input.lock)
-    python, pins = asked(Path(snakemake.input.yaml).read_text())
+def make(args: argparse.Namespace, python: str, lock: Path) -> tuple[list, str, str | None, int]:
+    """Make an environment, or find the one that has been made.
+
+    Returned are its interpreter, the way it is deployed, its image's digest, and its bytes on disk.
+    """
+    inside = container.python_of(lock.stem)
+    if args.deployment == "virtual environment":
+        folder = args.receipt.with_suffix("")
+        return build(folder, python, lock), args.deployment, None, size_on_disk(folder)
+    if args.deployment == "conda":
+        return ["python"], args.deployment, None, size_on_disk(Path(os.environ["CONDA_PREFIX"]))
+    if args.deployment == "workflow image":
+        return [inside], args.deployment, None, size_on_disk(Path(inside).parents[1])
+    if args.deployment == "apptainer":
+        if not args.sif.exists():
+            raise BuildError(
+                f"The image {args.sif} is missing. Where Apptainer is installed this makes it: "
+                f"python containers/build.py --archive {args.sif.parent} {lock.stem}"
+            )
+        digest = f"sha256:{sha256(args.sif)}"
+        start = ["apptainer", "exec", args.sif, inside]
+        return start, args.deployment, digest, args.sif.stat().st_size
+    engine, digest, size = container.find_image(container.image_name(args.image_prefix, lock))
+    return [*container.command(engine, digest), inside], engine, digest, size
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--environment", type=Path, required=True, help="its YAML file")
+    parser.add_argument("--lock", type=Path, required=True, help="its lock")
+    parser.add_argument("--deployment", required=True, help="the way, as settings.py names it")
+    parser.add_argument("--image-prefix", help="how the names of images begin")
+    parser.add_argument("--sif", type=Path, help="the image for Apptainer")
+    parser.add_argument("--receipt", type=Path, required=True, help="where the receipt goes")
+    args = parser.parse_args(argv)
     begin = time.monotonic()
     try:
-        interpreter = build(folder, python, lock)
-        version, packages = check(interpreter, lock)
-        if snakemake.wildcards.device != "cuda":  # there only a machine with its driver can tell
-            try_import(interpreter, pins[0].partition("==")[0])
-    except BuildError as error:
+        python, package = check_pins(args.environment, args.lock)
+        interpreter, deployment, image, size = make(args, python, args.lock)
+        version, packages = check(interpreter, args.lock)
+        if not version.startswith(f"{python}."):
+            raise BuildError(f"{args.environment.name} asks for Python {python}, not {version}.")
+        if not args.lock.stem.endswith("-cuda"):  # there only a machine with its driver can tell
+            try_import(interpreter, package)
+    except (BuildError, container.ContainerError) as error:
         sys.exit(str(error))
+    framework, _, device = args.lock.stem.rpartition("-")
+    built_here = deployment == "virtual environment"
     receipt = {
-        "framework": snakemake.wildcards.framework,
-        "device": snakemake.wildcards.device,
-        "deployment": "virtual environment",
+        "framework": framework,
+        "device": device,
+        "deployment": deployment,
+        "image": image,
         "python": version,
         "packages": packages,
-        "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest(),
-        "bytes": size_on_disk(folder),
-        "seconds": round(time.monotonic() - begin, 3),
+        "lock_sha256": sha256(args.lock),
+        "bytes": size,
+        "seconds": round(time.monotonic() - begin, 3) if built_here else None,
     }
-    Path(snakemake.output.receipt).write_text(json.dumps(receipt, indent=2) + "\n")
+    write(args.receipt, receipt)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -289,7 +289,7 @@ def environment_table(results: Results) -> Table:
         shown[label] = [threads(text, of_name, scenario) for of_name in records.values()]
     shown |= {
         text["rows"]["size"]: [gibibytes(r["bytes"]) for r in receipts.values()],
-        text["rows"]["seconds"]: [f"{r['seconds']:.0f} s" for r in receipts.values()],
+        text["rows"]["seconds"]: [build_seconds(r) for r in receipts.values()],
         text["rows"]["lock"]: [r["lock_sha256"][:12] for r in receipts.values()],
     }
     rows = [
@@ -298,6 +298,11 @@ def environment_table(results: Results) -> Table:
     ]
     head = ["", *(results.label(name) for name in receipts)]
     return Table(text["environments"], head, rows, words=len(head))
+
+
+def build_seconds(receipt: dict) -> str:
+    """How long the workflow took to build an environment; nothing where something else built it."""
+    return NONE if receipt["seconds"] is None else f"{receipt['seconds']:.0f} s"
 
 
 def imports(results: Results, competitor: str) -> str:

@@ -102,6 +102,17 @@ def suggestion(wrong, allowed: list, what: str = "name") -> str:
     return f"unknown {what} `{wrong}`{hint} (allowed: {', '.join(map(str, allowed))})"
 
 
+def deployment(methods: list[str], runtime: str) -> str:
+    """How environments are deployed, or a ConfigError.
+
+    `methods` are those of Snakemake's --software-deployment-method, `runtime` is the config's.
+    """
+    ways = [*sorted(methods), *([] if runtime == "environment" else [runtime])]
+    if len(ways) > 1:
+        raise ConfigError(f"config: runtime: choose one of {', '.join(ways)}, not all at once")
+    return ways[0] if ways else "virtual environment"
+
+
 def trainers(root: Path, track: str) -> list[Path]:
     return sorted((root / "workflow/trainers" / track).glob("*_mlp.py"))
 

@@ -130,8 +130,7 @@ def main(argv: list[str]) -> int:
         | {"threads": args.threads if args.threads == "default" else int(args.threads)}
         | trainer["asked"],
         "ran": {
-            "deployment": receipt["deployment"],
-            "lock_sha256": receipt["lock_sha256"],
+            **{key: receipt[key] for key in ("deployment", "image", "lock_sha256")},
             "trainer_sha256": sha256(args.trainer),
             "toolbox_sha256": {path.name: sha256(path) for path in toolbox},
             "machine": machine(),
