@@ -1,0 +1,112 @@
+"""Build the images of environments, or of the whole workflow, from containers/Containerfile.
+
+    python containers/build.py                        one image for each environment in envs/
+    python containers/build.py numpy-cpu mxnet-cpu    these two
+    python containers/build.py workflow               Snakemake and all environments in one image
+
+Uses the first of docker, podman and buildah that answers. An image is named after its environment
+and the digest of its lock, so `snakemake --config runtime=docker` finds the one for today's lock.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "workflow/scripts"))
+
+from container import ContainerError, engines, image_name  # noqa: E402, found through the line above
+
+BUILDERS = ("docker", "podman", "buildah")
+ENVIRONMENTS = sorted(path.stem for path in ROOT.glob("envs/*.lock"))
+
+
+def revision() -> str:
+    """The commit that is built from, marked where files differ from it."""
+    describe = ["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.check_output(describe, stderr=subprocess.DEVNULL, text=True).strip()
+    except (OSError, subprocess.CalledProcessError):  # no git, or no repository: a downloaded copy
+        return "unknown"
+
+
+def build(engine: str, image: str, asked: argparse.Namespace) -> str:
+    """Build the image of one environment, or of the workflow; its name."""
+    if image == "workflow":
+        target, contents, name = image, [image, *ENVIRONMENTS], f"{asked.prefix}{image}:latest"
+    else:
+        target, contents = "environment", [image]
+        name = image_name(asked.prefix, ROOT / f"envs/{image}.lock")
+    arguments = {
+        "ENVIRONMENTS": " ".join(contents),
+        "TITLE": f"Evenhand: {image}",
+        "VERSION": name.rpartition(":")[2],
+        "REVISION": revision(),
+    }
+    if asked.base:
+        arguments["BASE"] = asked.base
+    recipe = ROOT / "containers/Containerfile"
+    command = [engine, "build", "--file", recipe, "--target", target, "--tag", name]
+    if engine != "docker":  # which finds it by its name
+        command += ["--ignorefile", f"{recipe}.dockerignore"]
+    for key, value in arguments.items():
+        command += ["--build-arg", f"{key}={value}"]
+    for secret, file in (("certificates", asked.ca_certificates), ("pip", asked.pip_config)):
+        if file:
+            command += ["--secret", f"id={secret},src={file.absolute()}"]
+    # Docker's older builder knows neither secrets nor stages that can be left out.
+    if subprocess.run([*command, ROOT], env=os.environ | {"DOCKER_BUILDKIT": "1"}).returncode:
+        raise ContainerError(f"{name} was not built; {engine} says why above.")
+    return name
+
+
+def archive(engine: str, name: str, path: Path) -> Path:
+    """Write an image to a .tar, and where Apptainer is installed turn that into a .sif."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # podman adds to an archive that is there
+    save = {
+        "docker": ["docker", "save", "--output", path, name],
+        "podman": ["podman", "save", "--output", path, name],
+        "buildah": ["buildah", "push", name, f"docker-archive:{path}:{name}"],
+    }
+    if subprocess.run(save[engine]).returncode:
+        raise ContainerError(f"{path} was not written; {engine} says why above.")
+    if not shutil.which("apptainer"):
+        return path
+    sif = path.with_suffix(".sif")
+    if subprocess.run(["apptainer", "build", "--force", sif, f"docker-archive:{path}"]).returncode:
+        raise ContainerError(f"{sif} was not built; apptainer says why above.")
+    path.unlink()
+    return sif
+
+
+def main(argv: list[str]) -> None:
+    usage, _, details = __doc__.partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=usage, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("images", nargs="*", default=ENVIRONMENTS, metavar="IMAGE")
+    parser.add_argument("--base", help="base image with Python 3.11 in place of the recipe's")
+    parser.add_argument("--ca-certificates", type=Path, help="of a proxy that inspects TLS (.pem)")
+    parser.add_argument("--pip-config", type=Path, help="pip.conf, as for an institute's mirror")
+    parser.add_argument("--prefix", default="evenhand-", help="how the names of images begin")
+    parser.add_argument("--archive", type=Path, help="folder for .tar files, or .sif for Apptainer")
+    asked = parser.parse_args(argv)
+    if unknown := set(asked.images) - {*ENVIRONMENTS, "workflow"}:
+        parser.error(f"no such image: {', '.join(unknown)} ({', '.join(ENVIRONMENTS)}, workflow)")
+    try:
+        engine = engines(BUILDERS)[0]
+        for image in asked.images:
+            name = build(engine, image, asked)
+            print(f"built {name} with {engine}")
+            if asked.archive:
+                print(f"wrote {archive(engine, name, asked.archive / f'{image}.tar')}")
+    except ContainerError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
