@@ -1,0 +1,110 @@
+"""A test double of conda: what `snakemake --use-conda` asks of it, from channels on this machine.
+
+    python conda.py setup ROOT CHANNELS      then put ROOT/bin first on PATH
+
+Solving, installing and activating are real, by py-rattler; the pip part of an environment goes
+through the environment's own pip, as conda does it. CHANNELS holds one folder for each channel,
+named as environment files name it. Any other command line than Snakemake's is refused.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+from rattler import Channel, ChannelConfig, MatchSpec, Platform, VirtualPackage, install, solve
+from rattler.shell import ActivationVariables, PathModificationBehavior, Shell, activate
+
+VERSION = "24.7.1"  # the oldest conda that Snakemake 9 takes
+CONDA = """#!/bin/sh
+CONDA_DOUBLE_ROOT='{root}' CONDA_DOUBLE_CHANNELS='{channels}' exec '{python}' '{here}' "$@"
+"""
+ACTIVATE = """[ -d "$1/conda-meta" ] || {{ echo "not a conda environment: $1" >&2; return 1; }}
+eval "$('{root}/bin/conda' shell.posix activate "$1")"
+"""
+
+
+def setup(root: Path, channels: Path) -> None:
+    """Write ROOT/bin/conda and ROOT/bin/activate."""
+    words = {"root": root, "channels": channels, "python": sys.executable, "here": __file__}
+    (root / "bin").mkdir(parents=True)
+    (root / "bin/conda").write_text(CONDA.format(**words))
+    (root / "bin/conda").chmod(0o755)
+    (root / "bin/activate").write_text(ACTIVATE.format(**words))
+
+
+def solved(names: list[str], specs: list[str]) -> list:
+    """The packages that these specs ask of these channels."""
+    here = Path(os.environ["CONDA_DOUBLE_CHANNELS"])
+    for name in names:
+        # conda takes "nodefaults" for a channel, too, so it is no exception here
+        if "/" in name or not (here / name).is_dir():
+            sys.exit(f"conda double: there is no channel {name} under {here}")
+    config = ChannelConfig(channel_alias=f"{here.as_uri()}/")
+    search = solve(
+        [Channel(name, config) for name in names],
+        [MatchSpec(spec) for spec in specs],  # a str would be refused with conda's "name=1.2.*"
+        platforms=[Platform.current(), Platform("noarch")],
+        virtual_packages=VirtualPackage.detect(),
+    )
+    return asyncio.run(search)
+
+
+def create(file: Path, prefix: Path) -> int:
+    """Make the environment of a YAML file; exit status."""
+    asked = yaml.safe_load(file.read_text())
+    specs = [d for d in asked["dependencies"] if isinstance(d, str)]
+    pins = [pin for d in asked["dependencies"] if isinstance(d, dict) for pin in d["pip"]]
+    packages = solved(asked["channels"], specs)
+    cache = Path(os.environ["CONDA_DOUBLE_ROOT"]) / "pkgs"
+    asyncio.run(install(packages, prefix, cache_dir=cache, show_progress=False))
+    (prefix / "conda-meta/history").touch()
+    if not pins:
+        return 0
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+        requirements.write("\n".join(pins))
+        requirements.flush()
+        pip = [prefix / "bin/python", "-m", "pip", "install", "--upgrade", "--requirement"]
+        variables = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        return subprocess.call([*pip, requirements.name], env=variables)
+
+
+def main(argv: list[str]) -> int | None:
+    if argv[:1] == ["setup"]:
+        return setup(*(Path(path).absolute() for path in argv[1:]))
+    if argv == ["--version"]:
+        return print(f"conda {VERSION}")
+    if argv == ["info", "--json"]:
+        about = {"conda_prefix": os.environ["CONDA_DOUBLE_ROOT"], "conda_version": VERSION}
+        return print(json.dumps(about | {"platform": str(Platform.current())}))
+    if argv == ["config", "--get", "channel_priority", "--json"]:
+        return print(json.dumps({"get": {"channel_priority": "strict"}, "success": True}))
+    if argv == ["clean", "-y", "--tarballs"]:
+        return None  # there are none
+    if argv[:2] == ["shell.posix", "activate"]:
+        path = os.environ["PATH"].split(":")
+        now = ActivationVariables(None, path, PathModificationBehavior.Replace)
+        return print(activate(Path(argv[2]), now, Shell.bash).script)
+    if argv[:2] == ["env", "create"]:
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--quiet", action="store_true")
+        parser.add_argument("--no-default-packages", action="store_true")
+        parser.add_argument("--file", type=Path, required=True)
+        parser.add_argument("--prefix", type=Path, required=True)
+        asked = parser.parse_args(argv[2:])
+        return create(asked.file, asked.prefix.absolute())
+    sys.exit(f"conda double: not one of the commands that it knows: {argv}")
+
+
+if __name__ == "__main__":
+    try:
+        code = main(sys.argv[1:]) or 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else print(error, file=sys.stderr) or 1
+    sys.stdout.flush()
+    os._exit(code)  # py-rattler 0.28's threads crashed the interpreter's shutdown in 6 of 160 runs
