@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -229,8 +230,13 @@ def test_a_package_that_cannot_be_imported_is_told_before_anything_is_clocked(tm
 
 def run_snakemake(folder: Path) -> subprocess.CompletedProcess:
     """Ask for the receipt of the environment tiny-cpu."""
+    rules = folder / "workflow/rules"
+    rules.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "workflow/rules/environments.smk", rules)
     (folder / "Snakefile").write_text(
-        f'ENVS = "envs"\ninclude: "{ROOT / "workflow" / "rules" / "environments.smk"}"\n'
+        f'ENVS, CODE, DEPLOYMENT = "envs", "{ROOT}/workflow", "virtual environment"\n'
+        'config["image_prefix"] = "evenhand-"\n'
+        'include: "workflow/rules/environments.smk"\n'
     )
     receipt = "results/environments/tiny-cpu.json"
     command = [sys.executable, "-m", "snakemake", "--cores", "1", receipt]
@@ -258,6 +264,7 @@ def test_only_a_whole_environment_has_a_receipt(tmp_path, make_lock, lines):
         "framework": "tiny",
         "device": "cpu",
         "deployment": "virtual environment",
+        "image": None,
         "python": "",
         "packages": {"tiny": "1.0", "tiny-helper": "1.0"},
         "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest(),

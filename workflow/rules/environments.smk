@@ -1,3 +1,6 @@
+import sys
+
+
 rule environment:
     """Make one framework's environment, or find it made, and look inside; the receipt tells what is in it."""
     input:
