@@ -8,7 +8,8 @@ import pytest
 WORKFLOW = Path(__file__).parents[1] / "workflow"
 sys.path[:0] = [str(WORKFLOW / part) for part in ("scripts", "trainers", "statements")]
 
-from checkouts import checkout, snakemake  # noqa: E402, they import from there
+import deployments  # noqa: E402, they import from there
+from checkouts import checkout, snakemake  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +19,11 @@ def environments(tmp_path_factory) -> Path:
     frameworks = ("pytorch", "mxnet", "numpy")
     snakemake(folder, *(f"results/environments/{framework}-cpu.json" for framework in frameworks))
     return folder / "results/environments"
+
+
+@pytest.fixture(scope="session")
+def in_virtual_environments(tmp_path_factory) -> Path:
+    """A checkout after the runs that those of other deployments are held against."""
+    folder = deployments.small(tmp_path_factory.mktemp("in_virtual_environments") / "evenhand")
+    deployments.run(folder, *deployments.RECORDS)
+    return folder

@@ -1,6 +1,6 @@
 """Make a small conda channel on this machine: this Python, repacked, and pure wheels.
 
-    python channel.py CHANNEL WHEEL ...
+python channel.py CHANNEL WHEEL ...
 """
 
 import email

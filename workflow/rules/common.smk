@@ -101,7 +101,8 @@ def interpreter(wildcards, input, output):
     if DEPLOYMENT == "virtual environment":
         return f"results/environments/{competitor}/bin/python"
     if DEPLOYMENT == "docker":
-        start = [sys.executable, f"{CODE}/scripts/container.py", "--receipt", input.environment]
+        start = [sys.executable, f"{CODE}/scripts/container.py"]
+        start += ["--receipt", f"results/environments/{competitor}.json"]
         folders = dict.fromkeys(os.path.dirname(path) for path in input)
         return shlex.join([*start, "--read", *folders, "--write", *output, "--"])
     if DEPLOYMENT == "conda":

@@ -8,6 +8,10 @@ rule check_statements:
         "results/statements/{framework}-{device}.json",
     log:
         "logs/check_statements/{framework}-{device}.log",
+    conda:
+        "../../envs/{framework}-{device}.yaml"
+    container:
+        "results/images/{framework}-{device}.sif"
     params:
         python=interpreter,
     shell:

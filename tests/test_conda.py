@@ -1,0 +1,62 @@
+"""`--use-conda` makes the same environments: a test double of conda, real solves and installs."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from deployments import COMPETITORS, RECORDS, conda_double, run, small
+from test_environments import ROOT
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A checkout after `snakemake --use-conda`."""
+    conda = conda_double(tmp_path_factory.mktemp("conda"))
+    folder = small(tmp_path_factory.mktemp("in_conda") / "evenhand")
+    run(folder, "--use-conda", "results/report.html", path=[conda])
+    return folder
+
+
+def test_it_ends_in_a_report_whose_runs_were_deployed_by_conda(finished):
+    assert (finished / "results/report.html").stat().st_size > 10_000
+    runs = pd.read_csv(finished / "results/runs.csv")
+    assert set(runs["deployment"]) == {"conda"}
+    audit = pd.read_csv(finished / "results/audit.csv")
+    assert audit[audit["severity"] == "error"].empty, audit.to_string()
+
+
+@pytest.mark.parametrize("competitor", COMPETITORS)
+def test_the_receipt_tells_what_conda_installed_and_nothing_is_built_twice(finished, competitor):
+    receipt = json.loads((finished / f"results/environments/{competitor}.json").read_text())
+    lock = (ROOT / f"envs/{competitor}.lock").read_text()
+    assert receipt["deployment"] == "conda"
+    assert receipt["packages"] == dict(re.findall(r"^([\w-]+)==(\S+)", lock, re.MULTILINE))
+    assert receipt["image"] is receipt["seconds"] is None
+    assert receipt["bytes"] > 10e6
+    assert not (finished / f"results/environments/{competitor}").exists()
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_step_losses_are_those_of_a_virtual_environment_to_the_last_bit(
+    finished, in_virtual_environments, record
+):
+    losses = record.replace(".json", ".losses.npy")
+    ours, theirs = np.load(finished / losses), np.load(in_virtual_environments / losses)
+    assert ours.shape == (2, 5) and ours.tobytes() == theirs.tobytes()
+
+
+def test_without_conda_one_line_tells_so_and_nothing_is_trained(tmp_path):
+    folder = small(tmp_path / "evenhand")
+    output = run(folder, "--use-conda", *RECORDS, PATH="/usr/bin:/bin", fails=True)
+    assert "The 'conda' command is not available" in output
+    assert not (folder / "results/runs").exists()
+
+
+def test_conda_and_images_at_once_are_refused(tmp_path):
+    folder = small(tmp_path / "evenhand")
+    for arguments in (["--sdm", "conda", "apptainer"], ["--sdm", "conda"]):
+        config = [] if "apptainer" in arguments else ["--config", "runtime=docker"]
+        output = run(folder, *arguments, *config, "--dry-run", fails=True)
+        assert "runtime: choose one of" in output
