@@ -1,5 +1,6 @@
 """A copy of the project with a small configuration, run as a user would run it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -37,9 +38,15 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
 
 
-def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
-    """Run the workflow as a user would; what it prints."""
-    run = subprocess.run(command(*arguments), cwd=folder, text=True, capture_output=True)
+def snakemake(folder: Path, *arguments: str, fails: bool = False, **variables: str) -> str:
+    """Run the workflow as a user with these environment variables would; what it prints."""
+    run = subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        env=os.environ | variables,
+        text=True,
+        capture_output=True,
+    )
     output = run.stdout + run.stderr
     assert (run.returncode != 0) == fails, output[-5000:]
     return output

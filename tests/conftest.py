@@ -25,5 +25,5 @@ def environments(tmp_path_factory) -> Path:
 def in_virtual_environments(tmp_path_factory) -> Path:
     """A checkout after the runs that those of other deployments are held against."""
     folder = deployments.small(tmp_path_factory.mktemp("in_virtual_environments") / "evenhand")
-    deployments.run(folder, *deployments.RECORDS)
+    snakemake(folder, *deployments.RECORDS)
     return folder

@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_workflow import checkout, command
+from checkouts import checkout
 
-HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "evenhand-tests"
-PYTHON = "{}.{}".format(*sys.version_info)
 FRAMEWORKS = ["mxnet", "numpy"]
 COMPETITORS = [f"{framework}-cpu" for framework in FRAMEWORKS]
 RECORDS = [f"results/runs/controlled/baseline/0/{name}.json" for name in COMPETITORS]
@@ -45,28 +43,19 @@ def need(there: bool, reason: str) -> None:
 def small(folder: Path, **changes) -> Path:
     """A checkout with a small benchmark of two frameworks, one thread each."""
     scenario = {"threads": 1, "epochs": 2, "loader_workers": 2}
-    asked = {"frameworks": FRAMEWORKS, "scenarios": {"baseline": scenario}}
+    asked = {"frameworks": FRAMEWORKS, "tracks": ["controlled"]}
+    asked["scenarios"] = {"baseline": scenario}
     return checkout(folder, **asked | changes)
 
 
-def run(folder: Path, *arguments, path: list[Path] = (), fails: bool = False, **variables) -> str:
-    """Run Snakemake with `path` before the PATH; what it prints."""
-    variables["PATH"] = ":".join([*map(str, path), variables.get("PATH", os.environ["PATH"])])
-    outcome = subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        env=os.environ | variables,
-        text=True,
-        capture_output=True,
-    )
-    output = outcome.stdout + outcome.stderr
-    assert (outcome.returncode != 0) == fails, output[-5000:]
-    return output
+def first_on_path(folder: Path) -> dict[str, str]:
+    """The variable that puts a folder's programs before all others."""
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 
 def conda_double(folder: Path) -> Path:
     """The folder of a test double of conda with a channel named conda-forge."""
-    double = HERE / "conda_double"
+    double = Path(__file__).parent / "conda_double"
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
     wheels = folder / "wheels"
     subprocess.run([*download, wheels, "pip", "setuptools<81", "wheel"], check=True)

@@ -6,8 +6,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from deployments import COMPETITORS, RECORDS, conda_double, run, small
-from test_environments import ROOT
+from checkouts import snakemake
+from deployments import COMPETITORS, RECORDS, conda_double, first_on_path, small
+from settings import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +16,7 @@ def finished(tmp_path_factory):
     """A checkout after `snakemake --use-conda`."""
     conda = conda_double(tmp_path_factory.mktemp("conda"))
     folder = small(tmp_path_factory.mktemp("in_conda") / "evenhand")
-    run(folder, "--use-conda", "results/report.html", path=[conda])
+    snakemake(folder, "--use-conda", **first_on_path(conda))
     return folder
 
 
@@ -49,8 +50,8 @@ def test_step_losses_are_those_of_a_virtual_environment_to_the_last_bit(
 
 def test_without_conda_one_line_tells_so_and_nothing_is_trained(tmp_path):
     folder = small(tmp_path / "evenhand")
-    output = run(folder, "--use-conda", *RECORDS, PATH="/usr/bin:/bin", fails=True)
-    assert "The 'conda' command is not available" in output
+    output = snakemake(folder, "--use-conda", *RECORDS, PATH="/usr/bin:/bin", fails=True)
+    assert "Is conda installed and accessible?" in output
     assert not (folder / "results/runs").exists()
 
 
@@ -58,5 +59,5 @@ def test_conda_and_images_at_once_are_refused(tmp_path):
     folder = small(tmp_path / "evenhand")
     for arguments in (["--sdm", "conda", "apptainer"], ["--sdm", "conda"]):
         config = [] if "apptainer" in arguments else ["--config", "runtime=docker"]
-        output = run(folder, *arguments, *config, "--dry-run", fails=True)
+        output = snakemake(folder, *arguments, *config, "--dry-run", fails=True)
         assert "runtime: choose one of" in output
