@@ -25,10 +25,13 @@ try:
 except settings.ConfigError as error:
     raise WorkflowError(str(error))
 
+# What looks at a virtual environment before anything is clocked; other ways of deployment are looked
+# at when their receipts are made.
+DOCTOR = ancient("results/doctor.txt") if DEPLOYMENT == "virtual environment" else []
 config["left_out"] = settings.unfit(Path("results/doctor"))
 # Without the file that opened it, a torn round is run again as a whole; but hands off while another
 # Snakemake works here.
-if workflow.is_main_process and not glob(".snakemake/locks/*"):
+if workflow.is_main_process and not workflow.dryrun and not glob(".snakemake/locks/*"):
     for path in settings.torn_rounds(config, Path("results")):
         path.unlink()
 TOOLBOX = sorted(glob(f"{CODE}/trainers/toolbox/*.py"))

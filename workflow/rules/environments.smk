@@ -1,6 +1,3 @@
-import sys
-
-
 rule environment:
     """Make one framework's environment, or find it made, and look inside; the receipt tells what is in it."""
     input:
@@ -14,10 +11,11 @@ rule environment:
     conda:
         "../../envs/{framework}-{device}.yaml"
     params:
+        program=[sys.executable, f"{CODE}/scripts/environment.py"],
         deployment=DEPLOYMENT,
         image_prefix=config["image_prefix"],
     shell:
-        "{sys.executable} {CODE}/scripts/environment.py"
+        "{params.program:q}"
         " --environment {input.yaml:q}"
         " --lock {input.lock:q}"
         " --deployment {params.deployment:q}"

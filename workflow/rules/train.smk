@@ -24,7 +24,7 @@ rule round:
     """Open a round on the machine that will run it: who takes part in which order, and what machine it is."""
     input:
         environments=environments_of,
-        doctor=ancient("results/doctor.txt"),  # asked before any round; a new visit runs none again
+        doctor=DOCTOR,  # asked before any round; a new visit runs none again
         data="results/data/mnist.npz",
         protocol=protocol_of,
     output:
@@ -71,12 +71,13 @@ rule train:
         stopwatch=1,
         gpu=gpus,
     params:
+        trainers=f"{CODE}/trainers",
         python=interpreter,
         flags=trainer_flags,
         seed=seed_of,
         threads=asked_threads,
     shell:
-        "PYTHONPATH={CODE}/trainers {params.python} -m toolbox.launch"
+        "PYTHONPATH={params.trainers} {params.python} -m toolbox.launch"
         " --trainer {input.trainer:q}"
         " --environment {input.environment:q}"
         " --round {input.round:q}"
@@ -112,11 +113,12 @@ rule rehearse:
     resources:
         gpu=gpus,
     params:
+        trainers=f"{CODE}/trainers",
         python=interpreter,
         flags=trainer_flags,
         seed=settings.seed(config, 0),
     shell:
-        "PYTHONPATH={CODE}/trainers {params.python} -m toolbox.launch"
+        "PYTHONPATH={params.trainers} {params.python} -m toolbox.launch"
         " --trainer {input.trainer:q}"
         " --environment {input.environment:q}"
         " --round {input.round:q}"
