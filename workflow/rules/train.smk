@@ -71,13 +71,13 @@ rule train:
         stopwatch=1,
         gpu=gpus,
     params:
-        trainers=f"{CODE}/trainers",
+        toolbox=f"PYTHONPATH={CODE}/trainers",
         python=interpreter,
         flags=trainer_flags,
         seed=seed_of,
         threads=asked_threads,
     shell:
-        "PYTHONPATH={params.trainers} {params.python} -m toolbox.launch"
+        "{params.toolbox} {params.python} -m toolbox.launch"
         " --trainer {input.trainer:q}"
         " --environment {input.environment:q}"
         " --round {input.round:q}"
@@ -113,12 +113,12 @@ rule rehearse:
     resources:
         gpu=gpus,
     params:
-        trainers=f"{CODE}/trainers",
+        toolbox=f"PYTHONPATH={CODE}/trainers",
         python=interpreter,
         flags=trainer_flags,
         seed=settings.seed(config, 0),
     shell:
-        "PYTHONPATH={params.trainers} {params.python} -m toolbox.launch"
+        "{params.toolbox} {params.python} -m toolbox.launch"
         " --trainer {input.trainer:q}"
         " --environment {input.environment:q}"
         " --round {input.round:q}"
