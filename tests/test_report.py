@@ -189,6 +189,20 @@ def test_the_matrix_tells_each_pair_from_both_sides(results):
     assert (upper["words"], upper["ratio"], upper["range"]) == ("slower", "2.00", "1.60 to 2.50")
 
 
+def test_remarks_name_what_a_verdict_rests_on(results):
+    assert report_tables.matrices(results)[2].remarks == []
+    first_pair(results, outliers="1;3", spread_a=0.2, rounds=4)
+    first_pair(results, verdict="undecided", rounds_needed=2, low=1.01, high=1.2)
+    assert report_tables.matrices(results)[0].remarks == [
+        "MXNet and PyTorch: 1 round not paired, since a run is missing or was rejected.",
+        "MXNet and PyTorch: outlying rounds 1, 3, flagged and kept.",
+        "MXNet and PyTorch: the interval excludes 1, but no longer after the adjustment for"
+        " the number of pairs.",
+        "MXNet varied by 20\N{NO-BREAK SPACE}% from round to round: quiet the machine and"
+        " measure again.",
+    ]
+
+
 # ---- checks that fail ------------------------------------------------
 
 
@@ -367,7 +381,6 @@ def test_what_comes_from_the_results_is_escaped(results):
         [{"track": hostile, "scenario": "baseline", "round": 1, "competitor": "mxnet-cpu"}]
     ).assign(severity="note", check="load", finding=hostile, file=hostile)
     results.runs["node"] = hostile
-    results.comparison["notes"] = hostile
     results.receipts["mxnet-cpu"]["packages"] = {hostile: hostile}
     page = made_up_results.page(results)
     assert "script" not in Outline(page).tags and "&lt;script&gt;" in page

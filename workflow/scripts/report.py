@@ -121,7 +121,7 @@ if __name__ == "__main__":
     sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
     given = snakemake.input
     read = {
-        name: pd.read_csv(given[name])
+        name: pd.read_csv(given[name], dtype={"outliers": str})  # rounds such as "1;3", or one
         for name in ("runs", "epochs", "comparison", "thread_effect", "audit")
     }
     for name, columns in ABSENT.items():

@@ -104,6 +104,27 @@ def then_and_now(results: Results, scenario: str, pairs: pd.DataFrame) -> list[s
     return sentences
 
 
+def remarks(results: Results, rows: pd.DataFrame) -> list[str]:
+    """What to know beside the verdicts of one track and scenario, each once."""
+    text, runs, said = results.text["remarks"], results.runs, []
+    for row in rows.itertuples():
+        pair = {"a": results.label(row.a), "b": results.label(row.b)}
+        here = (runs["track"] == row.track) & (runs["scenario"] == row.scenario)
+        if missing := runs.loc[here, "round"].nunique() - row.rounds:
+            missing = counted(results.text["rounds"], missing)
+            said.append(text["unpaired"].format(rounds=missing, **pair))
+        if row.outliers and pd.notna(row.outliers):
+            rounds = row.outliers.replace(";", results.text["comma"])
+            said.append(text["outliers"].format(rounds=rounds, **pair))
+        if row.verdict == "undecided" and not row.low <= 1 <= row.high:
+            said.append(text["adjusted"].format(**pair))
+        for name, spread in ((row.a, row.spread_a), (row.b, row.spread_b)):
+            if spread > results.config["comparison"]["spread_limit"]:
+                spread = percent(results.text, spread)
+                said.append(text["spread"].format(name=results.label(name), spread=spread))
+    return list(dict.fromkeys(said))
+
+
 def alerts(results: Results) -> list[tuple[str, str]]:
     """What a reader must know before any number: (severity, sentence)."""
     text, runs, found = results.text["alerts"], results.runs, []

@@ -16,7 +16,7 @@ from report_data import (
     scientific,
     times,
 )
-from report_sentences import UNRANKED, verdict_words
+from report_sentences import UNRANKED, remarks, verdict_words
 
 MOST_ROWS = 60  # longer tables are left to the CSV files
 SETTINGS = ["threads", "epochs", "batch_size", "learning_rate", "hidden_units", "pixel_mean"]
@@ -35,7 +35,7 @@ class Matrix(NamedTuple):
     caption: str
     looks: list[Look]  # of rows and columns alike
     cells: list[list[dict | None]]
-    notes: list[str]
+    remarks: list[str]
 
 
 def heads(results: Results, columns: list[str]) -> list[str]:
@@ -56,11 +56,8 @@ def matrices(results: Results) -> list[Matrix]:
             cells[row.b, row.a] = cell(results, mirrored(row))
         caption = results.text["contest"].format(track=track, scenario=scenario)
         square = [[cells.get((a, b)) for b in names] for a in names]
-        notes = [
-            f"{results.label(row.a)} / {results.label(row.b)}: {row.notes}"
-            for row in rows.dropna(subset=["notes"]).itertuples()
-        ]
-        found.append(Matrix(caption, [results.looks[name] for name in names], square, notes))
+        looks = [results.looks[name] for name in names]
+        found.append(Matrix(caption, looks, square, remarks(results, rows)))
     return found
 
 
