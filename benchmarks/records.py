@@ -34,6 +34,7 @@ MACHINE = {
     "usable_cores": 2,
     "node": "imagined",
     "boot": "11111111-2222-3333-4444-555555555555",
+    "job": None,
     "libc": "glibc 2.36",
     "governor": "performance",
     "fingerprint": hashlib.sha256(b"imagined").hexdigest(),
