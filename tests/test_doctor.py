@@ -44,7 +44,7 @@ def receipt(tmp_path):
 
 
 def test_an_environment_that_is_gone_is_told_with_a_remedy(receipt, tmp_path):
-    found = examine.examine(tmp_path / "none", tmp_path / "a-cpu.lock", None, receipt, "cpu")
+    found = examine.examine([tmp_path / "none"], tmp_path / "a-cpu.lock", None, receipt, "cpu")
     ((what, ok, words),) = found
     assert (what, ok) == ("environment", False)
     assert "snakemake --forcerun environment" in words

@@ -6,6 +6,7 @@ act on: an examination itself always ends well.
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,7 @@ except NoGpu as error:
 """
 
 
-def tiny_training(interpreter: Path, trainer: Path, receipt: Path, device: str) -> None:
+def tiny_training(interpreter: list, trainer: Path, receipt: Path, device: str) -> None:
     """Two steps on noise, launched as the rule `train` does it; raises CalledProcessError."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:
@@ -58,11 +59,11 @@ def tiny_training(interpreter: Path, trainer: Path, receipt: Path, device: str) 
         )
 
 
-def launch(interpreter: Path, *arguments) -> str:
+def launch(interpreter: list, *arguments) -> str:
     """Run a Python with the toolbox; its output. Raises CalledProcessError."""
     trainers = Path(__file__).parents[1] / "trainers"
     done = subprocess.run(
-        [interpreter, *arguments],
+        [*interpreter, *arguments],
         env=os.environ | {"PYTHONPATH": str(trainers)},
         capture_output=True,
         text=True,
@@ -71,7 +72,7 @@ def launch(interpreter: Path, *arguments) -> str:
     return done.stdout.strip()
 
 
-def examine(interpreter: Path, lock: Path, trainer: Path, receipt: Path, device: str) -> list:
+def examine(interpreter: list, lock: Path, trainer: Path, receipt: Path, device: str) -> list:
     """Findings in order: (what, ok, words). The first that is not ok ends the examination."""
     findings = []
     try:
@@ -122,7 +123,7 @@ if __name__ == "__main__":
     sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
     given, device = snakemake.input, snakemake.wildcards.device
     findings = examine(
-        Path(snakemake.params.python),
+        shlex.split(snakemake.params.python),
         Path(given.lock),
         Path(given.trainer),
         Path(given.environment),

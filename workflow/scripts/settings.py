@@ -157,7 +157,7 @@ def torn_rounds(config: dict, results: Path) -> list[Path]:
         opened = json.loads(path.read_text())
         runs = results / "runs" / path.relative_to(results / "rounds").with_suffix("")
         asked = [n for n in opened["order"] if n in competitors(config, opened["track"])]
-        if opened["machine"]["job"] and not all((runs / f"{n}.json").exists() for n in asked):
+        if opened["machine"].get("job") and not all((runs / f"{n}.json").exists() for n in asked):
             torn.append(path)
     return torn
 
