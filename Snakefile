@@ -30,6 +30,7 @@ localrules:
     gate,
     tutorial_check,
     compare,
+    compare_nodes,
     statements,
     figures,
     report,
@@ -39,9 +40,11 @@ rule all:
     default_target: True
     input:
         "results/report.html",
+        "results/nodes.csv",
 
 
 onstart:
     from plan import plan  # with pandas, which takes its time
 
+    orphans.cancel(os.getcwd())
     print(plan(config), file=sys.stderr)

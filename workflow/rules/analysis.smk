@@ -123,3 +123,22 @@ rule compare:
         ),
     script:
         "../scripts/compare.py"
+
+
+rule compare_nodes:
+    """The ratios apart for each kind of machine that took part."""
+    input:
+        runs="results/runs.csv",
+        audit="results/audit.csv",
+        code=[f"{CODE}/scripts/inference.py", f"{CODE}/scripts/compare.py"],
+    output:
+        "results/nodes.csv",
+    log:
+        "logs/compare_nodes.log",
+    params:
+        confidence=config["comparison"]["confidence"],
+        competitors=expand(
+            "{framework}-{device}", framework=config["frameworks"], device=config["devices"]
+        ),
+    script:
+        "../scripts/compare_nodes.py"

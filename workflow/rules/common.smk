@@ -16,6 +16,7 @@ ENVS = os.path.relpath(os.path.join(workflow.basedir, "envs"))
 sys.path.insert(0, f"{CODE}/scripts")
 
 import container
+import orphans
 import settings
 
 try:

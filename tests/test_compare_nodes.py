@@ -1,0 +1,45 @@
+"""The table by fingerprint: pairing stays within machines of one kind."""
+
+import pandas as pd
+from compare_nodes import by_fingerprint
+
+
+def runs(ratios: dict[str, list[float]]) -> pd.DataFrame:
+    """Runs of a and b in which a takes these times as long, on machines of these fingerprints."""
+    rows, number = [], 0
+    for fingerprint, found in ratios.items():
+        for ratio in found:
+            for name, seconds in (("b", 1.0), ("a", ratio)):
+                rows.append(
+                    ("controlled", "x", number, name, seconds, f"n{number % 2}", fingerprint)
+                )
+            number += 1
+    columns = ["track", "scenario", "round", "competitor", "median_epoch_seconds", "node"]
+    return pd.DataFrame(rows, columns=[*columns, "fingerprint"])
+
+
+def test_each_kind_of_machine_has_its_own_ratio_and_a_difference_is_told():
+    table = by_fingerprint(
+        runs({"old": [2.0, 2.02, 1.98], "new": [1.0, 1.01, 0.99]}), ["b", "a"], 0.95
+    )
+    table = table.set_index("fingerprint")
+    assert table["ratio"].round(2).to_dict() == {"old": 2.0, "new": 1.0}
+    assert table["nodes"].to_dict() == {"old": "n0;n1", "new": "n0;n1"}
+    assert table["rounds"].to_dict() == {"old": 3, "new": 3}
+    assert table["differs"].all()
+
+
+def test_kinds_that_agree_differ_in_nothing():
+    table = by_fingerprint(
+        runs({"old": [1.0, 1.02, 0.98], "new": [1.0, 1.01, 0.99]}), ["b", "a"], 0.95
+    )
+    assert not table["differs"].any()
+
+
+def test_one_round_has_a_ratio_and_no_interval():
+    (row,) = by_fingerprint(runs({"old": [1.5]}), ["b", "a"], 0.95).itertuples()
+    assert pd.isna(row.low) and not row.differs
+
+
+def test_no_sound_run_gives_an_empty_table():
+    assert by_fingerprint(runs({"old": [1.5]})[:0], ["b", "a"], 0.95).empty
