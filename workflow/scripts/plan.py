@@ -32,11 +32,13 @@ def seconds_of_a_run(config: dict, track: str, scenario: str, competitor: str, e
 def plan(config: dict, runs_table: Path = Path("results/runs.csv")) -> str:
     """A table of contests and what the estimate rests on. Checks and analysis come on top."""
     earlier = pd.read_csv(runs_table) if runs_table.exists() else None
-    lines, total, known = [], 0.0, []
+    lines, total, with_gpu, known = [], 0.0, 0.0, []
     for track, scenario in settings.contests(config):
         members = settings.competitors(config, track)
         costs = [seconds_of_a_run(config, track, scenario, m, earlier) for m in members]
-        total += config["rounds"] * sum(seconds for seconds, _ in costs)
+        seconds = config["rounds"] * sum(seconds for seconds, _ in costs)
+        total += seconds
+        with_gpu += seconds * any(member.endswith("-cuda") for member in members)
         known += [is_known for _, is_known in costs]
         lines.append(f"  {track:<11}{scenario:<13}{', '.join(members)}")
     left_out = [
@@ -54,5 +56,7 @@ def plan(config: dict, runs_table: Path = Path("results/runs.csv")) -> str:
             *left_out,
             f"About {max(1, round(total / 60))} min of clocked runs (this rests on {rests}); "
             "what is already there is not run again.",
+            f"On a cluster: {config['rounds'] * len(lines)} jobs, {total / 3600:.1f} node-hours, "
+            f"{with_gpu / 3600:.1f} GPU-hours.",
         ]
     )
