@@ -29,7 +29,7 @@ SlurmdPidFile={folder}/%n.pid
 SlurmdSpoolDir={folder}/%n.spool
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/%n.log
-ProctrackType=proctrack/pgid
+ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
