@@ -13,7 +13,6 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "evenha
 FRAMEWORKS = ["mxnet", "numpy"]
 COMPETITORS = [f"{framework}-cpu" for framework in FRAMEWORKS]
 RECORDS = [f"results/runs/controlled/baseline/0/{name}.json" for name in COMPETITORS]
-CERTIFICATES = os.environ.get("SSL_CERT_FILE")
 
 # What podman needs where there is neither systemd nor a network of containers: builds use the
 # machine's network, runs have none.
@@ -81,9 +80,15 @@ def podman(folder: Path) -> dict[str, str]:
     }
 
 
+def certificates() -> list[str]:
+    """The option for a proxy whose certificates this machine is set to."""
+    file = os.environ.get("SSL_CERT_FILE")
+    return ["--ca-certificates", file] if file else []
+
+
 def base_image(variables: dict[str, str]) -> str:
     """The name of a base image with Debian's Python, made once on this machine."""
-    name = "localhost/evenhand-test-base:1"
+    name = "localhost/evenhand-test-base:2"
     environment = os.environ | variables
     there = subprocess.run(["podman", "image", "exists", name], env=environment)
     if there.returncode:
@@ -92,6 +97,7 @@ def base_image(variables: dict[str, str]) -> str:
         shutil.rmtree(root, ignore_errors=True)
         make = ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", root]
         subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["chroot", root, "apt-get", "clean"], check=True)
         with subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE) as tar:
             imports = ["podman", "import", "--quiet", "-", name]
             subprocess.run(imports, stdin=tar.stdout, env=environment, check=True)

@@ -24,7 +24,7 @@ from toolbox.machine import machine
 from toolbox.record import sha256
 
 ENGINES = ("docker", "podman")
-ENVIRONMENTS = "/opt/environments"  # where images hold them, see containers/Containerfile
+ENVIRONMENTS = "/opt/evenhand/environments"  # where images hold them, see containers/Containerfile
 NOBODY = 65532  # the user of an image; runs are the caller's, unless that is root
 GPUS = {"docker": ["--gpus", "all"], "podman": ["--device", "nvidia.com/gpu=all"]}
 

@@ -201,7 +201,10 @@ def make(args: argparse.Namespace, python: str, lock: Path) -> tuple[list, str, 
     if args.deployment == "conda":
         return ["python"], args.deployment, None, size_on_disk(Path(os.environ["CONDA_PREFIX"]))
     if args.deployment == "workflow image":
-        return [inside], args.deployment, None, size_on_disk(Path(inside).parents[1])
+        folder = Path(inside).parents[1]
+        if not folder.exists():
+            raise BuildError(f"The image that this runs in has no environment {lock.stem}.")
+        return [inside], args.deployment, None, size_on_disk(folder)
     if args.deployment == "apptainer":
         if not args.sif.exists():
             raise BuildError(

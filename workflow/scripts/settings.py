@@ -7,6 +7,7 @@ import random
 from itertools import product
 from pathlib import Path
 
+import container
 import yaml
 from jsonschema import Draft202012Validator, validators
 
@@ -105,12 +106,14 @@ def suggestion(wrong, allowed: list, what: str = "name") -> str:
 def deployment(methods: list[str], runtime: str) -> str:
     """How environments are deployed, or a ConfigError.
 
-    `methods` are those of Snakemake's --software-deployment-method, `runtime` is the config's.
+    `methods` are those of Snakemake's --software-deployment-method, `runtime` is the config's. In
+    the image of the whole workflow the environments have been made already.
     """
     ways = [*sorted(methods), *([] if runtime == "environment" else [runtime])]
     if len(ways) > 1:
         raise ConfigError(f"config: runtime: choose one of {', '.join(ways)}, not all at once")
-    return ways[0] if ways else "virtual environment"
+    made = Path(container.ENVIRONMENTS).is_dir()
+    return ways[0] if ways else "workflow image" if made else "virtual environment"
 
 
 def trainers(root: Path, track: str) -> list[Path]:

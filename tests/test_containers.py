@@ -1,0 +1,262 @@
+"""Images run the same training, shut in: podman on images from a base made by debootstrap."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import container
+import environment
+import numpy as np
+import pandas as pd
+import pytest
+from checkouts import snakemake
+from deployments import COMPETITORS, RECORDS, base_image, certificates, first_on_path, podman, small
+from settings import ROOT
+
+APPTAINER = Path(__file__).parent / "apptainer_double"
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory):
+    """Variables under which podman works here."""
+    return podman(tmp_path_factory.mktemp("podman"))
+
+
+def build(folder: Path, engine: dict, *arguments) -> str:
+    """Run a checkout's containers/build.py; what it prints."""
+    command = [sys.executable, folder / "containers/build.py", "--base", base_image(engine)]
+    run = subprocess.run(
+        [*command, *certificates(), *arguments],
+        env=os.environ | engine,
+        text=True,
+        capture_output=True,
+    )
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    return run.stdout
+
+
+@pytest.fixture(scope="session")
+def images(engine):
+    """The names of the two images."""
+    build(ROOT, engine, *COMPETITORS)
+    return {c: container.image_name("evenhand-", ROOT / f"envs/{c}.lock") for c in COMPETITORS}
+
+
+def inspect(engine: dict, image: str) -> dict:
+    command = ["podman", "image", "inspect", image]
+    return json.loads(subprocess.check_output(command, env=os.environ | engine))[0]
+
+
+# ---- Images ----------------------------------------------------------
+
+
+def test_an_image_says_what_it_is_and_is_not_root_s(engine, images):
+    about = inspect(engine, images["numpy-cpu"])
+    assert about["User"] == "65532:65532"
+    labels = {k.removeprefix("org.opencontainers.image."): v for k, v in about["Labels"].items()}
+    assert labels["title"] == "Evenhand: numpy-cpu"
+    assert labels["version"] == images["numpy-cpu"].rpartition(":")[2]
+    assert labels["licenses"] == "MIT"
+    assert labels["revision"]
+
+
+def test_an_image_holds_no_cache_no_compiler_and_no_certificates_of_ours(engine, images):
+    look = "ls -A /root /tmp /var/cache/apt/archives /run/secrets /locks 2>&1; which gcc cc make"
+    run = ["podman", "run", "--rm", images["numpy-cpu"], "bash", "-c", look]
+    found = subprocess.run(run, env=os.environ | engine, text=True, capture_output=True).stdout
+    for name in (".cache", ".whl", ".deb", "certificates", ".lock", "gcc", "/cc", "make"):
+        assert name not in found, found
+
+
+def test_a_package_with_another_hash_makes_no_image(engine, tmp_path):
+    folder = small(tmp_path / "evenhand")
+    lock = folder / "envs/numpy-cpu.lock"
+    lines = [line for line in lock.read_text().splitlines() if "--hash" not in line]
+    spoiled = "\n".join(line.replace(" \\", f" --hash=sha256:{'0' * 64}") for line in lines)
+    lock.write_text(spoiled + "\n")
+    with pytest.raises(AssertionError, match="THESE PACKAGES DO NOT MATCH THE HASHES"):
+        build(folder, engine, "numpy-cpu")
+
+
+# ---- Runs ------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def in_docker(engine, images, tmp_path_factory):
+    """A checkout after `snakemake --config runtime=docker`, which finds podman."""
+    folder = small(tmp_path_factory.mktemp("in_docker") / "evenhand")
+    snakemake(folder, "--config", "runtime=docker", **engine)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def in_apptainer(engine, images, tmp_path_factory):
+    """A checkout after `snakemake --sdm apptainer` with the test double."""
+    folder = small(tmp_path_factory.mktemp("in_apptainer") / "evenhand")
+    double = engine | first_on_path(APPTAINER)
+    build(folder, double, "--archive", folder / "results/images", *COMPETITORS)
+    snakemake(folder, "--sdm", "apptainer", "--", *RECORDS, "results/audit.csv", **double)
+    return folder
+
+
+def test_runtime_docker_ends_in_a_report_and_records_tell_the_image(in_docker, engine, images):
+    assert (in_docker / "results/report.html").stat().st_size > 10_000
+    audit = pd.read_csv(in_docker / "results/audit.csv")
+    assert audit[audit["severity"] == "error"].empty, audit.to_string()
+    for path, competitor in zip(RECORDS, COMPETITORS, strict=True):
+        ran = json.loads((in_docker / path).read_text())["ran"]
+        assert ran["deployment"] == "podman"
+        assert ran["image"] == f"sha256:{inspect(engine, images[competitor])['Id']}"
+        round_file = in_docker / "results/rounds/controlled/baseline/0.json"
+        assert ran["machine"]["node"] == json.loads(round_file.read_text())["machine"]["node"]
+
+
+def test_apptainer_runs_the_same_images_and_records_tell_the_file(in_apptainer):
+    audit = pd.read_csv(in_apptainer / "results/audit.csv")
+    assert audit[audit["severity"] == "error"].empty, audit.to_string()
+    for path, competitor in zip(RECORDS, COMPETITORS, strict=True):
+        ran = json.loads((in_apptainer / path).read_text())["ran"]
+        assert ran["deployment"] == "apptainer"
+        sif = in_apptainer / f"results/images/{competitor}.sif"
+        assert ran["image"] == f"sha256:{environment.sha256(sif)}"
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_step_losses_are_those_of_a_virtual_environment_to_the_last_bit(
+    in_docker, in_apptainer, in_virtual_environments, record
+):
+    losses = record.replace(".json", ".losses.npy")
+    expected = np.load(in_virtual_environments / losses)
+    assert expected.shape == (2, 5)
+    for folder in (in_docker, in_apptainer):
+        assert np.load(folder / losses).tobytes() == expected.tobytes(), folder
+
+
+# ---- Shut in ---------------------------------------------------------
+
+PROWL = """
+import json, os, socket, sys
+found = {"user": os.getuid(), "networks": [name for _, name in socket.if_nameindex()], "wrote": []}
+for folder in json.loads(sys.argv[1]):
+    try:
+        open(f"{folder}/intruder", "w").close()
+        found["wrote"].append(folder)
+    except OSError:
+        pass
+try:
+    socket.create_connection(("1.1.1.1", 53), timeout=2)
+    found["connected"] = True
+except OSError:
+    found["connected"] = False
+found["secret"] = os.path.exists(sys.argv[2])
+found["rivals"] = os.listdir(os.path.dirname(sys.argv[3]))
+open(sys.argv[3], "w").write(json.dumps(found))
+"""
+
+
+@pytest.fixture
+def shut_in(engine, images, tmp_path, monkeypatch):
+    """Run Python in NumPy's image: what it may read is given/, what it may write is taken/out."""
+    for variable, value in engine.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.chdir(tmp_path)
+    for folder in ("given", "taken", "kept"):
+        Path(folder).mkdir()
+    Path("kept/secret").touch()
+    Path("taken/rival").touch()
+    _, digest, _ = container.find_image(images["numpy-cpu"])
+    receipt = {"framework": "numpy", "device": "cpu", "deployment": "podman", "image": digest}
+    Path("given/receipt.json").write_text(json.dumps(receipt))
+
+    def run(*arguments) -> int:
+        flags = "--receipt given/receipt.json --read given --write taken/out --".split()
+        return container.main([*flags, *map(str, arguments)])
+
+    return run
+
+
+def test_a_container_has_no_network_is_not_root_and_writes_into_its_folder_alone(shut_in, tmp_path):
+    folders = ["/", "/etc", "/opt/evenhand/environments", "/usr/bin", tmp_path, tmp_path / "given"]
+    folders += [tmp_path / "kept", tmp_path / "taken"]
+    secret, out = tmp_path / "kept/secret", tmp_path / "taken/out"
+    assert shut_in("-c", PROWL, json.dumps(list(map(str, folders))), secret, out) == 0
+    found = json.loads(out.read_text())
+    assert found["user"] != 0
+    assert found["networks"] == ["lo"] and not found["connected"]
+    assert found["wrote"] == [str(tmp_path / "taken")]
+    assert not found["secret"]
+    assert found["rivals"] == ["intruder"]  # not the rival's result that lies in the same folder
+    assert sorted(os.listdir("taken")) == ["out", "rival"]  # and the intruder is gone
+
+
+def test_a_link_is_not_taken_for_a_result(shut_in, capfd):
+    link = "import os; os.symlink('/etc/passwd', 'taken/out')"
+    assert shut_in("-c", link) == 1
+    assert "taken/out was not written" in capfd.readouterr().err
+    assert os.listdir("taken") == ["rival"]
+
+
+def test_a_failing_program_leaves_nothing(shut_in):
+    assert shut_in("-c", "open('taken/out', 'w').close(); raise SystemExit(7)") == 7
+    assert os.listdir("taken") == ["rival"]
+
+
+# ---- What is not there -----------------------------------------------
+
+
+def fake(folder: Path, program: str, words: str) -> None:
+    """A program that says these words on standard error and fails."""
+    folder.mkdir(exist_ok=True)
+    (folder / program).write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    (folder / program).chmod(0o755)
+
+
+def test_engines_that_are_absent_or_refuse_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(container.ContainerError) as error:
+        container.engines()
+    assert str(error.value) == (
+        "No container engine can be used: docker is not installed; podman is not installed."
+    )
+    fake(tmp_path, "docker", "permission denied while trying to connect to the docker daemon")
+    with pytest.raises(container.ContainerError, match="docker does not answer .permission denied"):
+        container.engines()
+
+
+def test_a_missing_image_is_told_in_one_line_before_any_training(engine, tmp_path):
+    folder = small(tmp_path / "evenhand")
+    options = ["--config", "runtime=docker", "image_prefix=nobody-", "--"]
+    snakemake(folder, *options, *RECORDS, fails=True, **engine)
+    (line,) = (folder / "logs/environment/numpy-cpu.log").read_text().splitlines()
+    assert "no image nobody-numpy-cpu:" in line and "python containers/build.py" in line
+    assert not (folder / "results/runs").exists()
+
+
+def test_a_missing_sif_is_told_in_one_line_before_any_training(tmp_path):
+    folder = small(tmp_path / "evenhand")
+    apptainer = tmp_path / "bin"
+    fake(apptainer, "apptainer", "")
+    (apptainer / "apptainer").write_text("#!/bin/sh\necho apptainer version 1.3.4\n")
+    path = first_on_path(apptainer)
+    snakemake(folder, "--sdm", "apptainer", "--", *RECORDS, fails=True, **path)
+    (line,) = (folder / "logs/environment/numpy-cpu.log").read_text().splitlines()
+    assert "results/images/numpy-cpu.sif is missing" in line and "--archive results/images" in line
+    assert not (folder / "results/runs").exists()
+
+
+def test_without_apptainer_one_line_tells_so(tmp_path):
+    folder = small(tmp_path / "evenhand")
+    output = snakemake(folder, "--sdm", "apptainer", "--", *RECORDS, PATH="/bin", fails=True)
+    assert "The apptainer or singularity command has to be available" in output
+
+
+def test_a_lock_at_odds_with_its_environment_is_told_before_anything_is_built(tmp_path):
+    folder = small(tmp_path / "evenhand")
+    yaml = folder / "envs/numpy-cpu.yaml"
+    yaml.write_text(yaml.read_text().replace("numpy==2.4.6", "numpy==2.4.5"))
+    snakemake(folder, "results/environments/numpy-cpu.json", fails=True)
+    (line,) = (folder / "logs/environment/numpy-cpu.log").read_text().splitlines()
+    assert "numpy (locked: 2.4.6, pinned: 2.4.5)" in line and "lock.py" in line
+    assert not (folder / "results/environments/numpy-cpu").exists()
