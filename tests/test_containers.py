@@ -221,7 +221,8 @@ def test_engines_that_are_absent_or_refuse_are_named(tmp_path, monkeypatch):
         "No container engine can be used: docker is not installed; podman is not installed."
     )
     fake(tmp_path, "docker", "permission denied while trying to connect to the docker daemon")
-    with pytest.raises(container.ContainerError, match="docker does not answer .permission denied"):
+    refusal = r"docker does not answer .permission denied"
+    with pytest.raises(container.ContainerError, match=refusal):
         container.engines()
 
 

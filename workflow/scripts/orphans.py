@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 
-# Snakemake names the jobs of one of its runs by a UUID, perhaps behind a prefix. By it they are told
+# Snakemake names the jobs of one of its runs by a UUID, perhaps behind a prefix: so they are told
 # from whatever else the user submits from the same folder.
 OF_SNAKEMAKE = re.compile(r"(.*_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
