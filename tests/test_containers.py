@@ -58,7 +58,7 @@ def test_an_image_says_what_it_is_and_is_not_root_s(engine, images):
     labels = {k.removeprefix("org.opencontainers.image."): v for k, v in about["Labels"].items()}
     assert labels["title"] == "Evenhand: numpy-cpu"
     assert labels["version"] == images["numpy-cpu"].rpartition(":")[2]
-    assert labels["licenses"] == "MIT"
+    assert labels["licenses"] == "Apache-2.0"
     assert labels["revision"]
 
 
@@ -227,21 +227,21 @@ def test_engines_that_are_absent_or_refuse_are_named(tmp_path, monkeypatch):
 
 
 def test_a_missing_image_is_told_in_one_line_before_any_training(engine, tmp_path):
-    folder = small(tmp_path / "evenhand")
+    folder = small(tmp_path / "evenhand", frameworks=["numpy"])
     options = ["--config", "runtime=docker", "image_prefix=nobody-", "--"]
-    snakemake(folder, *options, *RECORDS, fails=True, **engine)
+    snakemake(folder, *options, RECORDS[1], fails=True, **engine)
     (line,) = (folder / "logs/environment/numpy-cpu.log").read_text().splitlines()
     assert "no image nobody-numpy-cpu:" in line and "python containers/build.py" in line
     assert not (folder / "results/runs").exists()
 
 
 def test_a_missing_sif_is_told_in_one_line_before_any_training(tmp_path):
-    folder = small(tmp_path / "evenhand")
+    folder = small(tmp_path / "evenhand", frameworks=["numpy"])
     apptainer = tmp_path / "bin"
     fake(apptainer, "apptainer", "")
     (apptainer / "apptainer").write_text("#!/bin/sh\necho apptainer version 1.3.4\n")
     path = first_on_path(apptainer)
-    snakemake(folder, "--sdm", "apptainer", "--", *RECORDS, fails=True, **path)
+    snakemake(folder, "--sdm", "apptainer", "--", RECORDS[1], fails=True, **path)
     (line,) = (folder / "logs/environment/numpy-cpu.log").read_text().splitlines()
     assert "results/images/numpy-cpu.sif is missing" in line and "--archive results/images" in line
     assert not (folder / "results/runs").exists()
