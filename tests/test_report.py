@@ -207,8 +207,8 @@ def test_remarks_name_what_a_verdict_rests_on(results):
 
 
 def test_a_framework_outside_the_gate_is_red_and_unranked(made, config):
-    failed = made["gate"]["competitor"].eq("mxnet-cpu") & made["gate"]["tier"].eq("float64")
     gate = made["gate"].copy()
+    failed = gate["competitor"].eq("mxnet-cpu") & gate["check"].eq("steps")
     gate.loc[failed, ["passed", "deviation", "step", "cause"]] = [False, 2e-3, 470, "last batch"]
     tables = made_up_results.compared(made | {"gate": gate}, config)
     results = made_up_results.results(tables, config)
@@ -216,10 +216,11 @@ def test_a_framework_outside_the_gate_is_red_and_unranked(made, config):
     assert dict(sentences.alerts(results))["error"].startswith(
         "MXNet: not comparable in the controlled"
     )
-    assert '<div class="alert error">' in page
-    said = " ".join(sentences.gate_sentences(results))
-    assert "MXNet is not comparable" in said and "last batch" in said
-    assert re.search(r"PyTorch and NumPy gave in float64 .* within 10⁻¹² \(largest .* 9\W", said)
+    (kind, failed), (other, proved) = sentences.gate_sentences(results)
+    assert (kind, other) == ("error", "note")
+    assert failed.startswith("MXNet is not comparable") and html.escape(failed) in page
+    assert failed.endswith("first at step 470. Likely cause: last batch.")
+    assert re.search(r"PyTorch and NumPy gave in float64 .* within 10⁻¹² \(largest .* 9\W", proved)
     controlled = sentences.summary(results)[1]
     assert "MXNet and PyTorch are not comparable" in controlled
     assert not re.search("MXNet’s epochs", controlled)

@@ -178,6 +178,8 @@ def ratio(tables: dict, config: dict, published: dict) -> Figure:
             axes.plot(row.ratio, place, marker=look[row.a].marker, color=look[row.a].color)
             where = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
             axes.annotate(f"{row.ratio:.2f}", (row.ratio, place), **where)
+        else:
+            axes.annotate(row.verdict, (1, place), ha="center", va="center")
         logs = published_logs(config, published, row.scenario) if row.track == "tutorial" else {}
         then = published_ratio(logs, row.a, row.b, config["comparison"]["warmup_epochs"])
         axes.scatter(then, place, edgecolors=look[row.a].color, **RING)

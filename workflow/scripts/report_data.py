@@ -91,6 +91,11 @@ def scientific(value: float | None) -> str:
     return raised if digits == "1" else f"{digits}{TIMES}{raised}"
 
 
+def deviation(check: str, value: float) -> str:
+    """A deviation or a limit of the gate: images for the test accuracy, else nats."""
+    return number(value, ".0f") if check == "test_accuracy" else scientific(value)
+
+
 def times(value: float | None) -> str:
     """A ratio; of two rounds that disagree an interval may span many powers of ten."""
     return number(value) if pd.isna(value) or 0.01 <= value < 1000 else scientific(value)

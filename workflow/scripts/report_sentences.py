@@ -11,6 +11,7 @@ from report_data import (
     Results,
     contests,
     counted,
+    deviation,
     listed,
     number,
     percent,
@@ -134,6 +135,7 @@ def alerts(results: Results) -> list[tuple[str, str]]:
     errors = (results.audit["severity"] == "error").sum()
     if errors:
         out = len(runs) - len(admit(runs, results.audit))
+        errors = counted(results.text["errors"], errors)
         found.append(("error", text["audit"].format(errors=errors, count=out, runs=len(runs))))
     if not results.is_mnist:
         found.append(("warning", text["digits"]))
@@ -206,33 +208,36 @@ def without_loader(results: Results) -> list[str]:
     return sentences
 
 
-def gate_sentences(results: Results) -> list[str]:
-    """What the gate found: who failed and how, and what is proved of the others."""
+def gate_sentences(results: Results) -> list[tuple[str, str]]:
+    """What the gate found: who failed and how, and what is proved of the others, with severity."""
     text, gate = results.text["gate"], results.gate
     if gate.empty:
-        return [text["absent"]]
+        return [("note", text["absent"])]
     failed = gate[gate["passed"].ne(True)].drop_duplicates(["competitor", "tier", "check"])
-    sentences = [
-        text["failed"].format(
-            name=results.label(row.competitor),
-            tier=row.tier,
-            scenario=row.scenario,
-            round=row.round,
-            check=text["checks"][row.check],
-            deviation=scientific(row.deviation),
-            limit=scientific(row.limit),
-            cause=row.cause,
-        )
-        for row in failed.itertuples()
-    ]
+    sentences = [("error", failure(results, row)) for row in failed.itertuples()]
     proof = gate[(gate["tier"] == "float64") & (gate["check"] == "steps")]
     proof = proof[~proof["competitor"].isin(results.failed)]
     if not proof.empty:
         names = [results.label(name) for name in results.present(proof["competitor"])]
         said = {"names": listed(results.text, names), "limit": scientific(proof["limit"].max())}
         said["largest"] = scientific(proof["deviation"].max())
-        sentences.append(text["passed"].format(**said))
+        sentences.append(("note", text["passed"].format(**said)))
     return sentences
+
+
+def failure(results: Results, row) -> str:
+    """A check of the gate that was not passed: by how much, from which step on, probably why."""
+    return results.text["gate"]["failed"].format(
+        name=results.label(row.competitor),
+        tier=row.tier,
+        scenario=row.scenario,
+        round=row.round,
+        check=results.text["gate"]["checks"][row.check],
+        step=number(row.step, ".0f"),
+        deviation=deviation(row.check, row.deviation),
+        limit=deviation(row.check, row.limit),
+        cause=row.cause,
+    )
 
 
 def check_sentences(results: Results) -> list[str]:
@@ -258,4 +263,8 @@ def audit_sentence(results: Results) -> str:
     text, severities = results.text["audit"], results.audit["severity"]
     errors, notes = (severities == "error").sum(), (severities == "note").sum()
     form = "found" if errors or notes else "clean"
-    return text[form].format(errors=errors, notes=notes, runs=len(results.runs))
+    return text[form].format(
+        errors=counted(results.text["errors"], errors),
+        notes=counted(results.text["notes"], notes),
+        runs=len(results.runs),
+    )

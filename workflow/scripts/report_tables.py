@@ -10,10 +10,10 @@ from report_data import (
     Results,
     contests,
     counted,
+    deviation,
     gibibytes,
     number,
     percent,
-    scientific,
     times,
 )
 from report_sentences import UNRANKED, remarks, verdict_words
@@ -104,14 +104,10 @@ def gate_table(results: Results) -> Table:
     keys = ["scenario", "tier", "check", "competitor"]
     for (scenario, tier, check, name), group in gate.groupby(keys, sort=False):
         worst = group.loc[group["deviation"].idxmax()]
-        in_images = check == "test_accuracy"
-        deviation, limit = (
-            number(value, ".0f") if in_images else scientific(value)
-            for value in (worst["deviation"], worst["limit"])
-        )
-        first, passed = number(group["step"].min(), ".0f"), group["passed"].eq(True).sum()
-        row = [scenario, tier, text["checks"][check], results.label(name), deviation, limit]
-        rows.append([*row, first, f"{passed} / {len(group)}"])
+        row = [scenario, tier, text["checks"][check], results.label(name)]
+        row += [deviation(check, worst["deviation"]), deviation(check, worst["limit"])]
+        row.append(number(group["step"].min(), ".0f"))
+        rows.append([*row, f"{group['passed'].eq(True).sum()} / {len(group)}"])
     columns = ["scenario", "tier", "check", "competitor", "deviation", "limit", "step", "passed"]
     return Table(text["caption"], heads(results, columns), rows, words=4)
 
