@@ -31,7 +31,12 @@ def launch(tmp_path):
         check=True,
     )
     write(tmp_path / "round.json", opening.open_round("controlled", "x", 0, 7, ["a-cuda"], 1))
-    receipt = {"framework": "a", "device": "cuda", "deployment": "virtual environment"}
+    receipt = {
+        "framework": "a",
+        "device": "cuda",
+        "deployment": "virtual environment",
+        "image": None,
+    }
     write(tmp_path / "environment.json", receipt | {"lock_sha256": "0" * 64})
 
     def launch(**variables) -> subprocess.CompletedProcess:
