@@ -48,9 +48,9 @@ def make_gate(runs, **failed):
 
 def make_check(runs, *inconsistent):
     """A check of the tutorial that all pass, but those named."""
-    rows = runs[["scenario", "round", "competitor"]].assign(source="run", epoch=4)
+    rows = runs[["scenario", "competitor"]].drop_duplicates().assign(source="rounds", epoch=4)
     rows[["framework", "device"]] = rows.pop("competitor").str.split("-", expand=True).to_numpy()
-    rows = rows.assign(quantity="average_loss", value=0.09, mean=0.0668, margin=0.002)
+    rows = rows.assign(quantity="average_loss", runs=5, value=0.09, mean=0.0668, margin=0.002)
     failed = rows["framework"].isin(inconsistent)
     return rows.assign(verdict=np.where(failed, "inconsistent", "consistent"))
 
@@ -157,21 +157,28 @@ def test_the_gate_is_not_asked_about_the_tutorial():
     assert compared(runs, gate=make_gate(runs, mxnet="order")).loc[MXNET, "verdict"] == "slower"
 
 
-def test_an_inconsistent_tutorial_run_is_not_comparable_in_that_track_alone():
+def test_an_inconsistent_tutorial_mean_is_not_comparable_in_that_track_alone():
     runs = pd.concat([make_runs(TWO, track="tutorial"), make_runs(TWO)])
     table = compared(runs, check=make_check(runs, "mxnet")).set_index("track")
     assert table.loc["controlled", "verdict"] == "slower"
     assert table.loc["tutorial", "verdict"] == "not comparable"
     assert (
-        "mxnet-cpu failed the tutorial check: average_loss of epoch 4 in round 0 is 0.0900, "
-        "not within 0.0020 of the expected 0.0668"
+        "mxnet-cpu failed the tutorial check: average_loss of epoch 4, mean of 5 rounds, "
+        "is 0.0900, not within 0.0020 of the expected 0.0668"
     ) in table.loc["tutorial", "notes"]
 
 
 def test_published_values_outside_the_distribution_bar_nobody():
     runs = make_runs(TWO, track="tutorial")
-    published = make_check(runs, "mxnet").assign(source="published", round=np.nan)
+    published = make_check(runs, "mxnet").assign(source="published")
     check = pd.concat([make_check(runs), published])
+    assert compared(runs, check=check).loc[MXNET, "verdict"] == "slower"
+
+
+def test_a_single_run_outside_the_distribution_bars_nobody():
+    runs = make_runs(TWO, track="tutorial")
+    one = make_check(runs, "mxnet").assign(source="run", runs=1)
+    check = pd.concat([make_check(runs), one])
     assert compared(runs, check=check).loc[MXNET, "verdict"] == "slower"
 
 
