@@ -48,6 +48,16 @@ def test_step_losses_are_those_of_a_virtual_environment_to_the_last_bit(
     assert ours.shape == (2, 5) and ours.tobytes() == theirs.tobytes()
 
 
+def test_every_rule_that_runs_a_framework_s_python_can_be_deployed_in_every_way():
+    text = "\n".join(path.read_text() for path in sorted(ROOT.glob("workflow/rules/*.smk")))
+    rules = re.split(r"^rule ", text, flags=re.MULTILINE)[1:]
+    framework = [rule for rule in rules if "{params.python}" in rule]
+    assert len(framework) >= 3
+    for rule in framework:
+        assert '"../../envs/{framework}-{device}.yaml"' in rule, rule
+        assert '"results/images/{framework}-{device}.sif"' in rule, rule
+
+
 def test_without_conda_one_line_tells_so_and_nothing_is_trained(tmp_path):
     folder = small(tmp_path / "evenhand")
     output = snakemake(folder, "--use-conda", *RECORDS, PATH="/usr/bin:/bin", fails=True)

@@ -134,6 +134,23 @@ def test_step_losses_are_those_of_a_virtual_environment_to_the_last_bit(
         assert np.load(folder / losses).tobytes() == expected.tobytes(), folder
 
 
+def test_the_whole_workflow_makes_its_report_offline_in_one_image(engine, tmp_path):
+    folder = small(tmp_path / "evenhand")
+    for file in folder.glob("envs/pytorch-*"):  # 5 GB
+        file.unlink()
+    build(folder, engine, "--prefix", "evenhand-test-", "workflow")
+    (tmp_path / "out").mkdir()
+    os.chown(tmp_path / "out", 12345, 12345)  # stands for the user who calls it
+    run = ["podman", "run", "--rm", "--network", "none", "--user", "12345:12345"]
+    run += ["--volume", f"{tmp_path}/out:/evenhand", "--volume", f"{folder}/mine:/digits:ro"]
+    run += ["evenhand-test-workflow:latest", "--config", "data={folder: /digits}"]
+    done = subprocess.run(run, env=os.environ | engine, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "out/results/report.html").stat().st_size > 10_000
+    runs = pd.read_csv(tmp_path / "out/results/runs.csv")
+    assert set(runs["deployment"]) == {"workflow image"}
+
+
 # ---- Shut in ---------------------------------------------------------
 
 PROWL = """
