@@ -2,7 +2,7 @@
 
     python containers/build.py                        one image for each environment in envs/
     python containers/build.py numpy-cpu mxnet-cpu    these two
-    python containers/build.py workflow               Snakemake and all environments in one image
+    python containers/build.py workflow               Snakemake and all *-cpu ones in one image
 
 Uses the first of docker, podman and buildah that answers. An image is named after its environment
 and the digest of its lock, so `snakemake --config runtime=docker` finds the one for today's lock.
@@ -22,6 +22,8 @@ from container import ContainerError, engines, image_name  # noqa: E402, found t
 
 BUILDERS = ("docker", "podman", "buildah")
 ENVIRONMENTS = sorted(path.stem for path in ROOT.glob("envs/*.lock"))
+# What the image of the workflow holds: those for cuda are 10 GB more and need a GPU beside them.
+WITHIN = [name for name in ENVIRONMENTS if name.endswith("-cpu")]
 
 
 def revision() -> str:
@@ -36,7 +38,7 @@ def revision() -> str:
 def build(engine: str, image: str, asked: argparse.Namespace) -> str:
     """Build the image of one environment, or of the workflow; its name."""
     if image == "workflow":
-        target, contents, name = image, [image, *ENVIRONMENTS], f"{asked.prefix}{image}:latest"
+        target, contents, name = image, [image, *WITHIN], f"{asked.prefix}{image}:latest"
     else:
         target, contents = "environment", [image]
         name = image_name(asked.prefix, ROOT / f"envs/{image}.lock")

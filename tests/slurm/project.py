@@ -58,7 +58,7 @@ class Project:
 
     def run(self, *flags: str, **options) -> int:
         """Run Snakemake to its end; its exit status."""
-        return self.start(*flags, **options).wait(timeout=180)
+        return self.start(*flags, **options).wait(timeout=600)
 
     def said(self) -> str:
         return (self.folder / "snakemake.out").read_text()
