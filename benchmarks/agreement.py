@@ -28,7 +28,7 @@ TRAINERS = settings.ROOT / "workflow/trainers"
 DATA = Path("results/data")
 
 
-def shared_by_all(seed: int, folder: Path) -> tuple[Path, gate.Run]:
+def shared_by_all(seed: int, folder: Path) -> tuple[Path, gate.Reference]:
     """The seed's protocol, and the reference that follows it."""
     drawn, trained = folder / "protocol.npz", folder / "reference.npz"
     files = SimpleNamespace(data=DATA / "mnist.npz", protocol=drawn)
@@ -37,7 +37,8 @@ def shared_by_all(seed: int, folder: Path) -> tuple[Path, gate.Run]:
     params = SimpleNamespace(training=TRAINING)
     reference.main(SimpleNamespace(input=files, output=[trained], params=params))
     with np.load(trained) as file:
-        return drawn, gate.Run(file["losses"], file["test_accuracy"])
+        expected = gate.Reference(file["losses"], file["test_accuracy"], file["nearest_zero"])
+    return drawn, expected
 
 
 def trained(competitor: str, tier: str, drawn: Path, folder: Path) -> gate.Run:
@@ -67,6 +68,7 @@ def main(seeds: int) -> None:
                 device = competitor.rsplit("-", 1)[1]
                 limit = gate.limits(CONFIG["gate"], device, sizes)
                 first = gate.first_steps(CONFIG["gate"], device, sizes)
+                first = min(first, gate.sure_steps(expected.nearest_zero))
                 for tier in ("float64", "float32"):
                     run = trained(competitor, tier, drawn, Path(folder))
                     for row in gate.judge(run, expected, tier, limit, first, sizes):

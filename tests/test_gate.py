@@ -15,8 +15,10 @@ SMALL = gate.Sizes(4, 3, 0.1, train_images=14, test_images=10)  # 4 steps, the l
 CONFIG = settings.checked({})["gate"]
 LIMITS = gate.limits(CONFIG, "cpu", SMALL)
 
-TRUTH = gate.Run(
-    losses=np.random.default_rng(0).uniform(0.5, 2.5, (3, 4)), accuracy=np.array([0.7, 0.8, 0.9])
+TRUTH = gate.Reference(
+    losses=np.random.default_rng(0).uniform(0.5, 2.5, (3, 4)),
+    accuracy=np.array([0.7, 0.8, 0.9]),
+    nearest_zero=np.full((3, 4), 1e-4),
 )
 
 
@@ -34,15 +36,21 @@ def made_up_batch(rng):
     return rng.normal(size=(6, 784)), rng.integers(0, 10, 6), weights
 
 
+def loss_and_gradient(x, y, weights):
+    a, hidden, logits = reference.forward(x, weights)
+    loss, dz = reference.cross_entropy(logits, y)
+    return loss, reference.backward(x, a, hidden, dz, weights)
+
+
 def test_the_references_gradient_is_the_slope_of_its_loss():
     rng = np.random.default_rng(0)
     x, y, weights = made_up_batch(rng)
-    _, gradient = reference.loss_and_gradient(x, y, weights)
+    _, gradient = loss_and_gradient(x, y, weights)
     direction = reference.Weights(*(rng.normal(size=w.shape) for w in weights))
 
     def loss(distance):
         moved = (w + distance * d for w, d in zip(weights, direction, strict=True))
-        return reference.loss_and_gradient(x, y, reference.Weights(*moved))[0]
+        return loss_and_gradient(x, y, reference.Weights(*moved))[0]
 
     slope = (loss(1e-6) - loss(-1e-6)) / 2e-6
     along = sum((g * d).sum() for g, d in zip(gradient, direction, strict=True))
@@ -53,7 +61,7 @@ def test_the_references_loss_is_minus_the_logarithm_of_the_right_probability():
     x, y, weights = made_up_batch(np.random.default_rng(1))
     odds = np.exp(np.maximum(x @ weights.w1.T + weights.b1, 0) @ weights.w2.T + weights.b2)
     right = odds[np.arange(6), y] / odds.sum(axis=1)
-    assert reference.loss_and_gradient(x, y, weights)[0] == pytest.approx(-np.log(right).mean())
+    assert loss_and_gradient(x, y, weights)[0] == pytest.approx(-np.log(right).mean())
 
 
 @pytest.mark.parametrize("divide_by_batch_size", [False, True])
@@ -63,11 +71,20 @@ def test_the_last_batch_is_divided_as_asked(divide_by_batch_size):
     run = reference.train(
         (x, y), (x, y), weights, order, 8, 0.1, divide_by_batch_size=divide_by_batch_size
     )
-    _, gradient = reference.loss_and_gradient(x, y, weights)
+    _, gradient = loss_and_gradient(x, y, weights)
     rate = 0.1 * (6 / 8 if divide_by_batch_size else 1)
     after = (w - rate * g for w, g in zip(weights, gradient, strict=True))
-    second, _ = reference.loss_and_gradient(x, y, reference.Weights(*after))
+    second, _ = loss_and_gradient(x, y, reference.Weights(*after))
     assert run["losses"][1, 0] == pytest.approx(second, rel=1e-12)
+
+
+def test_the_reference_tells_how_near_a_relu_is_to_flipping():
+    x, y, weights = made_up_batch(np.random.default_rng(3))
+    a = x @ weights.w1.T + weights.b1
+    weights.b1[0] -= a[0, 0] - 1e-9  # now the first image's first ReLU is that near to zero
+    run = reference.train((x, y), (x, y), weights, np.arange(6)[None], 6, 0.1)
+    rms = np.sqrt(np.mean((x @ weights.w1.T + weights.b1) ** 2))
+    assert run["nearest_zero"][0, 0] == pytest.approx(1e-9 / rms, rel=1e-4)
 
 
 # ---- limits ----------------------------------------------------------
@@ -106,6 +123,14 @@ def test_limits_follow_the_sizes(change, check, limit):
 )
 def test_fewer_steps_count_as_the_first_where_each_computes_more_relus(change, steps):
     assert gate.first_steps(CONFIG, "cpu", TUTORIAL._replace(**change)) == steps
+
+
+@pytest.mark.parametrize(("doubtful", "steps"), [(None, 12), (0, 1), (2, 3), (11, 12)])
+def test_steps_are_sure_up_to_the_first_whose_update_rounding_may_change(doubtful, steps):
+    nearest = np.full(12, 1e-4)
+    if doubtful is not None:
+        nearest[doubtful:] = 1e-7
+    assert gate.sure_steps(nearest.reshape(3, 4)) == steps
 
 
 def test_a_device_can_have_limits_of_its_own():
@@ -174,7 +199,12 @@ def results(tmp_path):
     for round in (0, 1):
         path = tmp_path / f"reference/baseline/{round}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, losses=TRUTH.losses, test_accuracy=TRUTH.accuracy)
+        np.savez(
+            path,
+            losses=TRUTH.losses,
+            test_accuracy=TRUTH.accuracy,
+            nearest_zero=TRUTH.nearest_zero,
+        )
     runs = ["runs/controlled/baseline/0", "runs/controlled/baseline/1", "rehearsals/baseline"]
     for folder in runs:
         record = tmp_path / folder / "numpy-cpu.json"
@@ -220,6 +250,21 @@ def test_every_step_of_the_first_round_is_kept_for_the_picture(results):
         "float64": list(range(1, 13)),
     }
     assert set(steps["round"]) == {0}
+    # In float64 each step has a limit, in float32 the first ones.
+    assert steps.groupby("tier")["limit"].count().to_dict() == {"float32": 10, "float64": 12}
+
+
+def test_a_flipped_relu_among_the_first_steps_is_no_fault(results):
+    path = results / "reference/baseline/0.npz"
+    nearest = TRUTH.nearest_zero.copy()
+    nearest[0, 1] = 1e-7  # the second step's update may be another one in float32
+    np.savez(path, losses=TRUTH.losses, test_accuracy=TRUTH.accuracy, nearest_zero=nearest)
+    losses = results / "runs/controlled/baseline/0/numpy-cpu.losses.npy"
+    np.save(losses, TRUTH.losses + 5e-5 * (np.arange(12) >= 2).reshape(3, 4))
+    assert run_gate(results)[0]["passed"].all()
+    np.save(losses, TRUTH.losses + 5e-5 * (np.arange(12) >= 1).reshape(3, 4))
+    failed = run_gate(results)[0].query("not passed")
+    assert failed[["check", "step"]].values.tolist() == [["first_steps", 2]]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"measured": {"epochs": [{}]}}'])

@@ -12,12 +12,24 @@ import numpy as np
 import pandas as pd
 from settings import same_training
 
+# A ReLU whose input is this near to zero, relative to all inputs' root mean square, may flip in
+# float32: rounding errors near zero are 2.3e-7 of it, root mean square, and 2e-6 at most.
+FLIPS = 2e-6
+
 
 class Run(NamedTuple):
-    """What a run left to be judged, or the reference that it is judged by."""
+    """What a run left to be judged."""
 
     losses: np.ndarray  # (epochs, steps), the loss of each step
     accuracy: np.ndarray  # (epochs,), on the test set after each epoch, a fraction
+
+
+class Reference(NamedTuple):
+    """What it is judged by."""
+
+    losses: np.ndarray
+    accuracy: np.ndarray
+    nearest_zero: np.ndarray  # (epochs, steps), the smallest ReLU input of each step, relative
 
 
 class Sizes(NamedTuple):
@@ -52,7 +64,7 @@ def limits(gate: dict, device: str, sizes: Sizes) -> dict[str, float]:
 
 
 def first_steps(gate: dict, device: str, sizes: Sizes) -> int:
-    """How many steps pass before rounding is likely to flip a ReLU: the more ReLUs, the fewer.
+    """How many steps count as the first: the more ReLUs a step computes, the fewer.
 
     No less than two, since the second is the first that shows an update.
     """
@@ -61,11 +73,20 @@ def first_steps(gate: dict, device: str, sizes: Sizes) -> int:
     return max(2, min(steps, steps * 128 * 256 // relus))
 
 
+def sure_steps(nearest_zero: np.ndarray) -> int:
+    """How many steps pass before rounding in float32 may have changed an update by a flipped ReLU.
+
+    A flip changes the loss of its own step by no more than rounding does, and of all later ones.
+    """
+    doubtful = nearest_zero.ravel() < FLIPS
+    return int(doubtful.argmax()) + 1 if doubtful.any() else doubtful.size
+
+
 # ---- one run ---------------------------------------------------------
 
 
 def judge(
-    run: Run, reference: Run, tier: str, limit: dict[str, float], first: int, sizes: Sizes
+    run: Run, reference: Reference, tier: str, limit: dict[str, float], first: int, sizes: Sizes
 ) -> list[dict]:
     """One row for each check of the tier: check, deviation, limit, step, passed, cause.
 
@@ -121,7 +142,7 @@ def distance(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(values), np.abs(values - truth), np.inf)
 
 
-def likely_cause(outside: dict[str, int], run: Run, reference: Run, sizes: Sizes) -> str:
+def likely_cause(outside: dict[str, int], run: Run, reference: Reference, sizes: Sizes) -> str:
     """What is probably wrong, in words, from where the run first leaves the reference.
 
     A step's loss is computed before its update, and from its batch alone: step 1 shows what the
@@ -173,7 +194,7 @@ def is_made_of(losses: np.ndarray, dtype: type) -> bool:
         return np.array_equal(losses, losses.astype(dtype))
 
 
-def learned_other_labels(run: Run, reference: Run) -> bool:
+def learned_other_labels(run: Run, reference: Reference) -> bool:
     """Whether the last epoch's average loss is near the reference's, the accuracy far below."""
     loss, expected = run.losses[-1].mean(), reference.losses[-1].mean()
     return abs(loss / expected - 1) < 0.25 and run.accuracy[-1] < reference.accuracy[-1] / 2
@@ -220,7 +241,7 @@ def main(snakemake) -> None:
     references = {}
     for path in map(Path, snakemake.input.references):
         with np.load(path) as file:
-            reference = Run(file["losses"], file["test_accuracy"])
+            reference = Reference(file["losses"], file["test_accuracy"], file["nearest_zero"])
         references[path.parent.name, int(path.stem)] = reference
 
     rows, deviations = [], []
@@ -235,15 +256,18 @@ def main(snakemake) -> None:
             *(training[key] for key in ("batch_size", "hidden_units", "learning_rate")), *images
         )
         limit = limits(gate, who["device"], sizes)
-        first = first_steps(gate, who["device"], sizes)
+        first = min(first_steps(gate, who["device"], sizes), sure_steps(reference.nearest_zero))
         rows += [who | row for row in judge(run, reference, tier, limit, first, sizes)]
         if who["round"] == 0:
             losses = aligned(run.losses, reference.losses.shape)
-            by_step = pd.DataFrame({"deviation": distance(losses, reference.losses).ravel()})
-            deviations.append(by_step.assign(step=by_step.index + 1, **who))
+            steps = pd.DataFrame({"deviation": distance(losses, reference.losses).ravel()})
+            steps = steps.assign(step=steps.index + 1, limit=limit["steps"], **who)
+            if tier == "float32":  # where only the first steps have a limit each
+                steps["limit"] = np.where(steps["step"] <= first, limit["first_steps"], np.nan)
+            deviations.append(steps)
 
     pd.DataFrame(rows).to_csv(snakemake.output.checks, index=False)
-    columns = ["scenario", "competitor", "round", "tier", "step", "deviation"]
+    columns = ["scenario", "competitor", "round", "tier", "step", "deviation", "limit"]
     pd.concat(deviations)[columns].to_csv(snakemake.output.steps, index=False)
 
 

@@ -27,39 +27,43 @@ def normalized(images: np.ndarray, mean: float, std: float) -> np.ndarray:
     return (scaled - np.float32(mean)) / np.float32(std)
 
 
-def forward(x: np.ndarray, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
-    """h = max(0, x W1' + b1), and the logits z = h W2' + b2."""
-    hidden = np.maximum(x @ weights.w1.T + weights.b1, 0)
-    return hidden, hidden @ weights.w2.T + weights.b2
+def forward(x: np.ndarray, weights: Weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """a = x W1' + b1, h = max(0, a), and the logits z = h W2' + b2."""
+    a = x @ weights.w1.T + weights.b1
+    hidden = np.maximum(a, 0)
+    return a, hidden, hidden @ weights.w2.T + weights.b2
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """ln p_k = z_k - ln sum_j exp z_j; the largest logit is taken out first, against overflow."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+def cross_entropy(logits: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """The mean of -ln p_y, where p = softmax(z), and its gradient dz = (p - onehot(y)) / n.
 
-
-def loss_and_gradient(x: np.ndarray, y: np.ndarray, weights: Weights) -> tuple[float, Weights]:
-    """The mean of -ln p_y over the batch, and its gradient.
-
-    dz = (p - onehot(y)) / n, dW2 = dz' h, db2 = sum dz, dh = dz W2 where h > 0 and else 0,
-    dW1 = dh' x, db1 = sum dh.
+    ln p_k = z_k - ln sum_j exp z_j; the largest logit is taken out first, against overflow.
     """
-    hidden, logits = forward(x, weights)
-    log_p = log_softmax(logits)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     right = np.arange(len(y)), y
     dz = np.exp(log_p)
     dz[right] -= 1
-    dz /= len(y)
-    dh = (dz @ weights.w2) * (hidden > 0)
-    return -log_p[right].mean(), Weights(dh.T @ x, dh.sum(axis=0), dz.T @ hidden, dz.sum(axis=0))
+    return -log_p[right].mean(), dz / len(y)
+
+
+def backward(
+    x: np.ndarray, a: np.ndarray, hidden: np.ndarray, dz: np.ndarray, weights: Weights
+) -> Weights:
+    """dW2 = dz' h, db2 = sum dz, da = dz W2 where a > 0 and else 0, dW1 = da' x, db1 = sum da."""
+    da = (dz @ weights.w2) * (a > 0)
+    return Weights(da.T @ x, da.sum(axis=0), dz.T @ hidden, dz.sum(axis=0))
+
+
+def nearest_zero(a: np.ndarray) -> float:
+    """The smallest |a| over their root mean square: how near a ReLU is to flipping."""
+    return np.abs(a).min() / np.sqrt(np.square(a).mean())
 
 
 def evaluate(x: np.ndarray, y: np.ndarray, weights: Weights) -> tuple[float, float]:
     """Mean cross-entropy and accuracy, a fraction, on a test set."""
-    _, logits = forward(x, weights)
-    loss = -log_softmax(logits)[np.arange(len(y)), y].mean()
-    return loss, (logits.argmax(axis=1) == y).mean()
+    _, _, logits = forward(x, weights)
+    return cross_entropy(logits, y)[0], (logits.argmax(axis=1) == y).mean()
 
 
 def train(
@@ -75,27 +79,30 @@ def train(
 
     The last batch of an epoch is what remains. Its gradient is its own mean, or with
     ``divide_by_batch_size`` the sum over ``batch_size``; its loss is its own mean in both cases.
-    Computes in the precision of the images and weights. Returns losses (epochs, steps), and after
-    each epoch test_loss and test_accuracy, a fraction, (epochs,).
+    Computes in the precision of the images and weights. Returns losses and nearest_zero
+    (epochs, steps), and after each epoch test_loss and test_accuracy, a fraction, (epochs,).
     """
     x, y = train_set
     weights = Weights(*(weight.copy() for weight in weights))
-    losses, tests = [], []
+    steps, tests = [], []
     for epoch in order:
-        steps = []
         for start in range(0, len(epoch), batch_size):
             batch = epoch[start : start + batch_size]
-            loss, gradients = loss_and_gradient(x[batch], y[batch], weights)
+            images, labels = x[batch], y[batch]
+            a, hidden, logits = forward(images, weights)
+            loss, dz = cross_entropy(logits, labels)
             rate = learning_rate * (len(batch) / batch_size if divide_by_batch_size else 1)
+            gradients = backward(images, a, hidden, dz, weights)
             for weight, gradient in zip(weights, gradients, strict=True):
                 gradient *= rate  # in place: with temporaries, training takes twice as long
                 weight -= gradient
-            steps.append(loss)
-        losses.append(steps)
+            steps.append((loss, nearest_zero(a)))
         tests.append(evaluate(*test_set, weights))
+    losses, nearest = np.transpose(steps).reshape(2, len(tests), -1)
     test_loss, test_accuracy = np.transpose(tests)
     return {
-        "losses": np.array(losses, dtype=np.float64),
+        "losses": losses,
+        "nearest_zero": nearest,
         "test_loss": test_loss,
         "test_accuracy": test_accuracy,
     }
