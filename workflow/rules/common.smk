@@ -26,9 +26,6 @@ try:
 except settings.ConfigError as error:
     raise WorkflowError(str(error))
 
-# What looks at a virtual environment before anything is clocked; other ways of deployment are looked
-# at when their receipts are made.
-DOCTOR = ancient("results/doctor.txt") if DEPLOYMENT == "virtual environment" else []
 config["left_out"] = settings.unfit(Path("results/doctor"))
 # Without the file that opened it, a torn round is run again as a whole; but hands off while another
 # Snakemake works here.

@@ -24,7 +24,6 @@ rule round:
     """Open a round on the machine that will run it: who takes part in which order, and what machine it is."""
     input:
         environments=environments_of,
-        doctor=DOCTOR,  # asked before any round; a new visit runs none again
         data="results/data/mnist.npz",
         protocol=protocol_of,
     output:
