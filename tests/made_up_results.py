@@ -88,6 +88,7 @@ def check(epochs: pd.DataFrame) -> pd.DataFrame:
     ]
     who = ["scenario", "framework", "device", "epoch"]
     means = own.groupby(who, as_index=False, sort=False)["value"].mean()
+    means["runs"] = own["round"].nunique()
     sources = {"run": own, "rounds": means, "published": pd.DataFrame(logs)}
     parts = [values.assign(source=source) for source, values in sources.items()]
     table = pd.concat(parts, ignore_index=True)

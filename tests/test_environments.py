@@ -234,6 +234,7 @@ def run_snakemake(folder: Path) -> subprocess.CompletedProcess:
     rules.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "workflow/rules/environments.smk", rules)
     (folder / "Snakefile").write_text(
+        "import sys\n"
         f'ENVS, CODE, DEPLOYMENT = "envs", "{ROOT}/workflow", "virtual environment"\n'
         'config["image_prefix"] = "evenhand-"\n'
         'include: "workflow/rules/environments.smk"\n'
