@@ -11,17 +11,18 @@ of the finished process.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
 import uuid
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from toolbox.machine import load, machine
+from toolbox.machine import companions, load, machine
 from toolbox.nvml import Gpu, NoGpu
 from toolbox.record import sealed, sha256, write
 
@@ -71,17 +72,26 @@ def run(command: list[str], env: dict[str, str], gpu: Gpu | None = None) -> tupl
     return process.returncode, seconds, usage, watch and watch.summary()
 
 
-STRANGER = "the run is not counted. To have it again: snakemake --forcerun round"
-
-
-def is_ours(opened: dict, round_file: str) -> bool:
-    """Whether the round is still as it was opened, by the job that this process belongs to.
+def stop_if_stranger(opened: dict, round_file: str) -> None:
+    """End the whole job unless the round is still as it was opened, by the job that we are in.
 
     A job can live on unseen, when its submitter was killed or its node was cut off. Once another
-    job has opened the round anew, nothing of the old one may get into it.
+    job has opened the round anew, nothing of the old one may get into it. The Snakemake around us
+    is killed with the rest: told of a failure, it would delete outputs, by then not its own.
     """
-    now = json.loads(Path(round_file).read_text())
-    return now["id"] == opened["id"] and machine()["job"] in (None, now["machine"]["job"])
+    try:
+        now = json.loads(Path(round_file).read_text())
+    except FileNotFoundError:  # about to be opened anew
+        now = {"id": None}
+    if now["id"] == opened["id"] and machine()["job"] in (None, now["machine"]["job"]):
+        return
+    for process in companions():
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    sys.exit(
+        f"{round_file} was opened by another job: the run is not counted. "
+        "To have it again: snakemake --forcerun round"
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -109,14 +119,14 @@ def main(argv: list[str]) -> int:
         handed, losses = Path(folder) / "handed.json", Path(folder) / "losses.npy"
         command = [sys.executable, args.trainer, *args.flags]
         command += ["--losses", str(losses), "--hand-over", str(handed)]
-        if not (args.anywhere or is_ours(opened, args.round)):
-            sys.exit(f"{args.round} was opened by another job: {STRANGER}")
+        if not args.anywhere:
+            stop_if_stranger(opened, args.round)
         status, seconds, usage, watched = run(command, env, gpu)
+        if not args.anywhere:
+            stop_if_stranger(opened, args.round)
         if status != 0:
             print(f"{args.trainer} ended with exit status {status}", file=sys.stderr)
             return status if status > 0 else 128 - status
-        if not (args.anywhere or is_ours(opened, args.round)):
-            sys.exit(f"{args.round} was opened anew by another job: {STRANGER}")
         trainer = json.loads(handed.read_text())
         os.replace(losses, args.losses)
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
 # Set by a cluster's scheduler around the processes of a job.
@@ -28,13 +29,32 @@ def machine() -> dict:
     fingerprint = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()
     return facts | {
         "usable_cores": len(os.sched_getaffinity(0)),
-        "job": " ".join(os.environ[name] for name in JOB if name in os.environ) or None,
+        "job": job(os.environ),
         "node": read("/proc/sys/kernel/hostname"),
         "boot": read("/proc/sys/kernel/random/boot_id"),
         "libc": " ".join(platform.libc_ver()),
         "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "fingerprint": fingerprint,
     }
+
+
+def job(environ: Mapping[str, str]) -> str | None:
+    """The job of a cluster that a process with these variables belongs to, or None."""
+    return " ".join(environ[name] for name in JOB if name in environ) or None
+
+
+def companions() -> list[int]:
+    """The other processes on this node that belong to this process's job of a cluster, if any."""
+    mine, found = job(os.environ), []
+    for folder in Path("/proc").glob("[0-9]*") if mine else ():
+        try:
+            variables = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
+        except OSError:  # another user's, or just ended
+            continue
+        environ = dict(variable.split("=", 1) for variable in variables if "=" in variable)
+        if job(environ) == mine and int(folder.name) != os.getpid():
+            found.append(int(folder.name))
+    return found
 
 
 def load() -> list[float]:
