@@ -76,6 +76,7 @@ def make(folder: Path, config: dict) -> None:
                 "track": track,
                 "scenario": scenario,
                 "round": number,
+                "nodes": "here",
                 "seed": settings.seed(config, number),
                 "order": settings.draw(members, config["seed"], track, scenario, number),
                 "opened": clock.isoformat(timespec="milliseconds"),

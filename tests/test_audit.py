@@ -43,7 +43,7 @@ def audited(tmp_path_factory) -> Path:
         np.savez(shared, **protocol.initial_weights(rng, 16), order=order)
         round_file = results / f"rounds/controlled/baseline/{number}.json"
         round_file.parent.mkdir(parents=True, exist_ok=True)
-        asked = ("controlled", "baseline", number, 7 + number, COMPETITORS, 1)
+        asked = ("controlled", "baseline", number, "here", 7 + number, COMPETITORS, 1)
         write(round_file, opening.open_round(*asked))
         for name in COMPETITORS:
             run(root, number, name)

@@ -30,7 +30,9 @@ def launch(tmp_path):
         env={"PYTHONPATH": str(settings.ROOT / "workflow/scripts")},
         check=True,
     )
-    write(tmp_path / "round.json", opening.open_round("controlled", "x", 0, 7, ["a-cuda"], 1))
+    write(
+        tmp_path / "round.json", opening.open_round("controlled", "x", 0, "here", 7, ["a-cuda"], 1)
+    )
     receipt = {
         "framework": "a",
         "device": "cuda",

@@ -109,7 +109,7 @@ def prepared(folder: Path) -> Project:
             "test_images": 100,
         },
     )
-    targets = ["results/doctor.txt"]
+    targets = [f"results/doctor/here/{name}-cpu.fit" for name in FRAMEWORKS]
     targets += [f"results/protocol/baseline/{round_}.npz" for round_ in range(3)]
     if project.run(profile=[], targets=targets):
         raise RuntimeError(project.said())

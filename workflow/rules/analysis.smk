@@ -25,6 +25,8 @@ rule audit:
         "results/audit.csv",
     log:
         "logs/audit.log",
+    params:
+        left_out=config["left_out"],
     script:
         "../scripts/audit.py"
 

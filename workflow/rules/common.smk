@@ -26,15 +26,24 @@ try:
 except settings.ConfigError as error:
     raise WorkflowError(str(error))
 
-config["left_out"] = settings.unfit(Path("results/doctor"))
-# Without the file that opened it, a torn round is run again as a whole; but hands off while another
-# Snakemake works here.
-if workflow.is_main_process and not workflow.dryrun and not glob(".snakemake/locks/*"):
+# Kinds of nodes are examined apart; who is unfit on those that are asked for takes no part.
+NODES = settings.node_class(getattr(workflow.resource_settings.default_resources, "args", []))
+config["left_out"] = settings.unfit(Path("results/doctor", NODES))
+# What another start left behind is cleared away, but not while another Snakemake works here.
+ALONE = workflow.is_main_process and not workflow.dryrun and not glob(".snakemake/locks/*")
+if ALONE:
+    # Without the file that opened it, a torn round is run again as a whole; without its verdict, a
+    # mended competitor is examined again.
     for path in settings.torn_rounds(config, Path("results")):
+        path.unlink()
+    for path in settings.mended(Path("results/doctor", NODES)):
         path.unlink()
 TOOLBOX = sorted(glob(f"{CODE}/trainers/toolbox/*.py"))
 CONTESTS = settings.contests(config)
 COMPETITORS = {track: settings.competitors(config, track) for track in config["tracks"]}
+if not any(COMPETITORS.values()):
+    told = "; ".join(f"{name}: {why}" for name, why in config["left_out"].items())
+    raise WorkflowError(f"The doctor found everybody unfit (results/doctor/{NODES}/): {told}")
 FIGURES = ["loss", "seconds", "ratio", "waiting", "phases", "limit", "gate"]
 PUBLISHED = os.path.relpath(os.path.join(workflow.basedir, "config/published.yaml"))
 # What proves that competitors computed the same, as far as the chosen tracks have it.
@@ -51,6 +60,7 @@ wildcard_constraints:
     round=r"\d+",
     framework="|".join(config["frameworks"]),
     device="|".join(config["devices"]),
+    nodes=r"[\w.-]+",
 
 
 def files_of_all(pattern, tracks=config["tracks"]):
@@ -87,6 +97,30 @@ def answers():
 def environments_of(wildcards):
     """The receipts of all environments that a round's competitors need."""
     return expand("results/environments/{competitor}.json", competitor=drawn_order(wildcards))
+
+
+def admissions_of(wildcards):
+    """What lets a round's competitors in: the doctor's word for the kind of nodes that it runs on."""
+    return expand(
+        "results/doctor/{nodes}/{competitor}.fit",
+        nodes=nodes_of(wildcards),
+        competitor=drawn_order(wildcards),
+    )
+
+
+def nodes_of(wildcards):
+    """The kind of nodes that a round was opened on, or will be."""
+    was = opened(wildcards.track, wildcards.scenario, round_number(wildcards))
+    return was.get("nodes", NODES)
+
+
+def trainers_of(wildcards):
+    """A competitor's trainers in the tracks that it takes part in."""
+    return [
+        ancient(f"{CODE}/trainers/{track}/{wildcards.framework}_mlp.py")
+        for track, names in COMPETITORS.items()
+        if f"{wildcards.framework}-{wildcards.device}" in names
+    ]
 
 
 def protocol_of(wildcards):
@@ -132,6 +166,13 @@ def seed_of(wildcards):
 
 
 @cache
+def opened(track, scenario, round_):
+    """The file that opened a round, or nothing where there is none."""
+    path = Path(f"results/rounds/{track}/{scenario}/{round_}.json")
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+@cache
 def order_of(track, scenario, round_):
     """The competitors of a round in the order of their turns.
 
@@ -139,8 +180,7 @@ def order_of(track, scenario, round_):
     the config keeps the runs of the others, and the audit names what is missing.
     """
     drawn = settings.draw(COMPETITORS[track], config["seed"], track, scenario, round_)
-    opened = Path(f"results/rounds/{track}/{scenario}/{round_}.json")
-    order = json.loads(opened.read_text())["order"] if opened.exists() else drawn
+    order = opened(track, scenario, round_).get("order", drawn)
     built = all(os.path.exists(f"results/environments/{name}.json") for name in order)
     return order if built and set(order) >= set(drawn) else drawn
 

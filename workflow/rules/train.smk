@@ -24,6 +24,7 @@ rule round:
     """Open a round on the machine that will run it: who takes part in which order, and what machine it is."""
     input:
         environments=environments_of,
+        admitted=admissions_of,
         data="results/data/mnist.npz",
         protocol=protocol_of,
     output:
@@ -38,6 +39,7 @@ rule round:
         stopwatch=1,
     params:
         order=drawn_order,
+        nodes=nodes_of,
         seed=seed_of,
         threads=asked_threads,
     script:

@@ -77,6 +77,13 @@ class Audit:
             if content is not None:
                 self.members(key, content, members.get(key, []))
 
+    def left_out(self, unfit: dict[str, str]) -> None:
+        """Name the competitors that were asked for and that the doctor, saying why, kept out."""
+        for competitor, why in unfit.items():
+            framework, _, device = competitor.rpartition("-")
+            who = {"competitor": competitor, "framework": framework, "device": device}
+            self.find(who, "left out", f"takes no part, the doctor found it unfit: {why}", "note")
+
     def place(self, path: Path) -> dict:
         """What the path results/runs/TRACK/SCENARIO/ROUND/FRAMEWORK-DEVICE.json says."""
         track, scenario, number = path.parts[-4:-1]
@@ -303,5 +310,6 @@ if __name__ == "__main__":
         [Path(path) for path in snakemake.input.records],
         [Path(path) for path in snakemake.input.rounds],
     )
+    audit.left_out(snakemake.params.left_out)
     audit.table().to_csv(snakemake.output[0], index=False)
     print(audit.table().to_string(index=False))

@@ -31,8 +31,12 @@ def matmul_peak(threads: int, size: int = 2048, seconds: float = 0.3) -> float:
     return 2 * size**3 / best
 
 
-def open_round(track: str, scenario: str, round_: int, seed: int, order: list, threads) -> dict:
-    """The round's file. `threads`: a number, or `default` for every core that is ours."""
+def open_round(
+    track: str, scenario: str, round_: int, nodes: str, seed: int, order: list, threads
+) -> dict:
+    """The round's file. `nodes`: the kind that was asked for. `threads`: a number, or `default`
+    for every core that is ours.
+    """
     here = machine()
     count = here["usable_cores"] if threads == "default" else threads
     before = load()
@@ -42,6 +46,7 @@ def open_round(track: str, scenario: str, round_: int, seed: int, order: list, t
         "track": track,
         "scenario": scenario,
         "round": round_,
+        "nodes": nodes,
         "seed": seed,
         "order": order,
         "opened": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -58,6 +63,7 @@ if __name__ == "__main__":
         asked.track,
         asked.scenario,
         int(asked.round),
+        snakemake.params.nodes,
         snakemake.params.seed,
         snakemake.params.order,
         snakemake.params.threads,

@@ -4,6 +4,7 @@ import copy
 import difflib
 import json
 import random
+import re
 from itertools import product
 from pathlib import Path
 
@@ -140,14 +141,51 @@ def competitors(config: dict, track: str, root: Path = ROOT) -> list[str]:
         for framework, device in product(config["frameworks"], config["devices"])
         if (root / f"workflow/trainers/{track}/{framework}_mlp.py").exists()
         and (root / f"envs/{framework}-{device}.yaml").exists()
-        and f"{framework}-{device}" not in config.get("left_out", [])
+        and f"{framework}-{device}" not in config.get("left_out", {})
     ]
 
 
-def unfit(verdicts: Path) -> list[str]:
-    """The competitors that the doctor found unfit; deleting a verdict has it examined again."""
-    told = [json.loads(path.read_text()) for path in sorted(verdicts.glob("*.json"))]
-    return [verdict["competitor"] for verdict in told if not verdict["fit"]]
+def node_class(resources: list[str]) -> str:
+    """A folder's name for the kind of machines that a cluster is asked for by default, or `here`.
+
+    `resources`: Snakemake's --default-resources, "name=value" each. What is fit on one kind of
+    node may be unfit on another.
+    """
+    asked = dict(resource.split("=", 1) for resource in resources)
+    kind = [asked[name] for name in ("slurm_partition", "constraint", "gpu_model") if name in asked]
+    return re.sub(r"[^\w.-]+", "-", "-".join(kind)).strip("-") or "here"
+
+
+def verdicts(folder: Path) -> dict[Path, dict]:
+    """The doctor's verdicts on those who are unfit, by file."""
+    told = {path: json.loads(path.read_text()) for path in sorted(folder.glob("*.verdict.json"))}
+    return {path: verdict for path, verdict in told.items() if not verdict["fit"]}
+
+
+def mended(folder: Path, root: Path = ROOT) -> list[Path]:
+    """The verdicts on unfit competitors whose lock or trainer has changed since."""
+    return [
+        path
+        for path, verdict in verdicts(folder).items()
+        for framework in [verdict["competitor"].rpartition("-")[0]]
+        if any(
+            file.exists() and file.stat().st_mtime > path.stat().st_mtime
+            for file in [
+                root / f"envs/{verdict['competitor']}.lock",
+                *root.glob(f"workflow/trainers/*/{framework}_mlp.py"),
+            ]
+        )
+    ]
+
+
+def unfit(folder: Path, root: Path = ROOT) -> dict[str, str]:
+    """The competitors that the doctor found unfit, with the reason; not those since mended."""
+    reasons = {}
+    for path, verdict in verdicts(folder).items():
+        if path not in mended(folder, root):
+            what, _, words = next(finding for finding in verdict["findings"] if not finding[1])
+            reasons[verdict["competitor"]] = f"{what} {words}"
+    return reasons
 
 
 def torn_rounds(config: dict, results: Path) -> list[Path]:

@@ -1,0 +1,163 @@
+"""Examine one competitor where it will run, before anything is clocked.
+
+Runs in the framework's environment, whichever way that is deployed; NumPy and the standard library.
+What is found unfit is told with a remedy in the verdict, for the rule `admit` to act on: an
+examination itself ends well whenever it could be held. The same competitor on the same kind of
+machine gets the same verdict to the letter; what changes from hour to hour is in the surroundings.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from toolbox.machine import load, machine
+from toolbox.nvml import Gpu, NoGpu
+from toolbox.record import sha256, write
+
+IMAGES, HIDDEN = 256, 16  # of the tiny training: two steps
+DISK_BYTES, MEMORY_BYTES = 1 << 30, 2 << 30
+
+Finding = tuple[str, bool, str]  # what was looked at, whether it is well, in words
+
+
+def environment(receipt: dict, lock: Path) -> Finding:
+    """Whether the environment is still what its receipt and its lock say."""
+    anew = "to build it anew: snakemake --forcerun environment"
+    if sha256(lock) != receipt["lock_sha256"]:
+        return "environment", False, f"built from another {lock.name} than today's; {anew}"
+    for name, version in receipt["packages"].items():
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found = "absent"
+        if found != version:
+            return "environment", False, f"{name} is {found}, {version} was built in; {anew}"
+    packages = f"{len(receipt['packages'])} packages as in {lock.name}"
+    return "environment", True, f"Python {platform.python_version()}, {packages}"
+
+
+def device() -> Finding:
+    """The GPU that a trainer would see, and what it can run."""
+    try:
+        facts = Gpu().facts()
+    except NoGpu as error:
+        return "device", False, str(error)
+    return "device", True, f"{facts['name']}, compute capability {facts['compute_capability']}"
+
+
+def digits(folder: Path) -> None:
+    """Noise in the place of MNIST, a protocol for it, and an opened round."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (IMAGES, 28, 28), dtype=np.uint8)
+    labels = rng.integers(0, 10, IMAGES, dtype=np.uint8)
+    parts = {"train_images": images, "train_labels": labels}
+    np.savez(folder / "mnist.npz", **parts, test_images=images, test_labels=labels)
+    raw = folder / "MNIST/raw"  # the same for torchvision, as IDX files
+    raw.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            header = np.array([0x800 + array.ndim, *array.shape], ">i4").tobytes()
+            (raw / f"{part}-{kind}-ubyte").write_bytes(header + array.tobytes())
+    shapes = {"w1": (HIDDEN, 784), "b1": (HIDDEN,), "w2": (10, HIDDEN), "b2": (10,)}
+    weights = {name: rng.uniform(-0.03, 0.03, shape) for name, shape in shapes.items()}
+    order = rng.permutation(IMAGES)[np.newaxis].astype(np.int32)
+    np.savez(folder / "protocol.npz", order=order, **weights)
+
+
+def training(trainer: Path, receipt_file: Path, receipt: dict, on: str) -> Finding:
+    """Two steps on noise, launched as the rule `train` does it; a crash is an answer, too.
+
+    `on` names the device where it may be the reason.
+    """
+    track = trainer.parent.name
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        digits(folder)
+        opened = {"id": "0" * 32, "track": track, "scenario": "examination", "round": 0}
+        write(folder / "round.json", opened)
+        protocol = [] if track == "tutorial" else ["--protocol", folder / "protocol.npz"]
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "toolbox.launch", "--trainer", trainer),
+                *("--environment", receipt_file, "--round", folder / "round.json"),
+                *("--record", folder / "record.json", "--losses", folder / "losses.npy"),
+                *("--threads", "1", "--anywhere", "--", "--device", receipt["device"]),
+                *("--epochs", "1", "--hidden-units", str(HIDDEN), "--loader-workers", "1"),
+                *("--data", folder, *protocol),
+            ],
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+            capture_output=True,
+            text=True,
+        )
+    what = f"{track} training"
+    if done.returncode == 0:
+        return what, True, "two steps"
+    said = (done.stderr or done.stdout).strip().splitlines()
+    # The launcher's own last line tells the exit status, the one before it the error.
+    why = " / ".join(said[-2:]) or f"exit status {done.returncode}"
+    return what, False, f"fails{on}: {why[-400:]}"
+
+
+def examine(receipt_file: Path, lock: Path, trainers: list[Path]) -> list[Finding]:
+    """Findings in order. The first that is not well ends the examination."""
+    receipt = json.loads(receipt_file.read_text())
+    findings, on = [environment(receipt, lock)], ""
+    if findings[-1][1] and receipt["device"] == "cuda":
+        findings.append(device())
+        on = f" on {findings[-1][2]}"
+    for trainer in trainers:
+        if findings[-1][1]:
+            findings.append(training(trainer, receipt_file, receipt, on))
+    return findings
+
+
+def remarks(folder: Path) -> list[Finding]:
+    """What is no competitor's fault. A remark stops nobody."""
+    here = machine()
+    free = shutil.disk_usage(folder).free
+    memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    busy = load()[0] / here["usable_cores"]
+    return [
+        ("disk", free > DISK_BYTES, f"{free / 1e9:.1f} GB free; records and pictures take 1 GB"),
+        ("memory", memory > MEMORY_BYTES, f"{memory / 1e9:.1f} GB free; PyTorch takes 2 GB"),
+        (
+            "governor",
+            here["governor"] in (None, "performance"),
+            f"{here['governor'] or 'not shown'}; steady clocks come with `performance`",
+        ),
+        ("load", busy < 0.5, f"{busy:.1f} runnable processes a core; close what else runs"),
+    ]
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--environment", type=Path, required=True, help="the receipt")
+    parser.add_argument("--lock", type=Path, required=True, help="what it was built from")
+    parser.add_argument("--verdict", type=Path, required=True, help="where the verdict goes")
+    parser.add_argument("--surroundings", type=Path, required=True, help="where remarks go")
+    parser.add_argument("--trainers", type=Path, nargs="+", required=True, help="to be tried")
+    args = parser.parse_args(argv)
+    findings = examine(args.environment, args.lock, args.trainers)
+    receipt = json.loads(args.environment.read_text())
+    verdict = {
+        "competitor": f"{receipt['framework']}-{receipt['device']}",
+        "fit": all(well for _, well, _ in findings),
+        "findings": findings,
+    }
+    around = {"node": machine()["node"], "remarks": remarks(args.verdict.parent)}
+    print(json.dumps(verdict | around, indent=1))
+    write(args.surroundings, around)
+    write(args.verdict, verdict)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
