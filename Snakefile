@@ -8,7 +8,8 @@
 #
 # snakemake --cores 4                                               the whole comparison
 # snakemake --cores 4 --configfile config/presets/quick.yaml        the same in a minute, on less data
-# snakemake --dry-run                                               what would run
+# snakemake plan                                                    runs, rounds, hours: nothing runs
+# snakemake --dry-run                                               every job that would run
 
 
 configfile: "config/config.yaml"
@@ -44,8 +45,14 @@ rule all:
         "results/nodes.csv",
 
 
+rule plan:
+    """The plan alone, which every start prints before its first job."""
+    localrule: True
+
+
 onstart:
     from plan import plan  # with pandas, which takes its time
 
-    orphans.cancel(os.getcwd())
+    if ALONE:
+        orphans.cancel(os.getcwd())
     print(plan(config), file=sys.stderr)

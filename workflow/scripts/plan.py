@@ -29,34 +29,48 @@ def seconds_of_a_run(config: dict, track: str, scenario: str, competitor: str, e
     return guess(config, track, scenario), False
 
 
-def plan(config: dict, runs_table: Path = Path("results/runs.csv")) -> str:
-    """A table of contests and what the estimate rests on. Checks and analysis come on top."""
-    earlier = pd.read_csv(runs_table) if runs_table.exists() else None
-    lines, total, with_gpu, known = [], 0.0, 0.0, []
+def undone(config: dict, track: str, scenario: str, results: Path) -> dict[int, list[str]]:
+    """The rounds of a contest that are not whole, each with the competitors that it lacks."""
+    members = settings.competitors(config, track)
+    lacking = {}
+    for number in range(config["rounds"]):
+        folder = results / "runs" / track / scenario / str(number)
+        if absent := [name for name in members if not (folder / f"{name}.json").exists()]:
+            lacking[number] = absent
+    return lacking
+
+
+def plan(config: dict, results: Path = Path("results")) -> str:
+    """Contests, what of them is still to be run, and what it will take; checks come on top."""
+    table = results / "runs.csv"
+    earlier = pd.read_csv(table) if table.exists() else None
+    contests, jobs, runs, seconds, with_gpu, known = [], 0, 0, 0.0, 0.0, set()
     for track, scenario in settings.contests(config):
         members = settings.competitors(config, track)
-        costs = [seconds_of_a_run(config, track, scenario, m, earlier) for m in members]
-        seconds = config["rounds"] * sum(seconds for seconds, _ in costs)
-        total += seconds
-        with_gpu += seconds * any(member.endswith("-cuda") for member in members)
-        known += [is_known for _, is_known in costs]
-        lines.append(f"  {track:<11}{scenario:<13}{', '.join(members)}")
-    left_out = [
-        f"  left out: {name} is unfit, says results/doctor/{name}.json; delete that to try again"
-        for name in config.get("left_out", [])
-    ]
-    runs = config["rounds"] * len(known)
-    rests = "earlier runs in results/runs.csv" if all(known) else "guesses for a machine of 2 cores"
-    if any(known) and not all(known):
-        rests = f"{rests}, and earlier runs where there are some"
-    return "\n".join(
-        [
-            f"The plan: {config['rounds']} rounds, {runs} clocked runs, one at a time",
-            *lines,
-            *left_out,
-            f"About {max(1, round(total / 60))} min of clocked runs (this rests on {rests}); "
-            "what is already there is not run again.",
-            f"On a cluster: {config['rounds'] * len(lines)} jobs, {total / 3600:.1f} node-hours, "
+        costs = {m: seconds_of_a_run(config, track, scenario, m, earlier) for m in members}
+        lacking = undone(config, track, scenario, results)
+        due = [name for absent in lacking.values() for name in absent]
+        of_contest = sum(costs[name][0] for name in due)
+        jobs += len(lacking)
+        runs += len(due)
+        seconds += of_contest
+        with_gpu += of_contest * any(member.endswith("-cuda") for member in members)
+        known |= {costs[name][1] for name in due}
+        there = config["rounds"] - len(lacking)
+        done = f"  ({there} of {config['rounds']} rounds are there)" if there else ""
+        contests.append(f"  {track:<11}{scenario:<13}{', '.join(members)}{done}")
+    left_out = [f"  left out, unfit: {name}: {why}" for name, why in config["left_out"].items()]
+    if not runs:
+        estimate = ["Every run is there."]
+    else:
+        rests = "earlier runs in results/runs.csv" if True in known else ""
+        guesses = "guesses for a machine of 2 cores" if False in known else ""
+        minutes = max(1, round(seconds / 60))
+        on = " and ".join(filter(None, [rests, guesses]))
+        estimate = [
+            f"About {minutes} min of clocked runs; this rests on {on}.",
+            f"On a cluster: {jobs} jobs, {seconds / 3600:.1f} node-hours, "
             f"{with_gpu / 3600:.1f} GPU-hours.",
         ]
-    )
+    title = f"The plan: {config['rounds']} rounds, {runs} clocked runs to do, one at a time"
+    return "\n".join([title, *contests, *left_out, *estimate])
