@@ -11,11 +11,14 @@ rule environment:
     conda:
         "../../envs/{framework}-{device}.yaml"
     params:
-        program=[sys.executable, f"{CODE}/scripts/environment.py"],
+        # Another Python to run the workflow makes no other environment: as a path and no text, it
+        # is nothing that Snakemake compares with the last time's.
+        python=Path(sys.executable),
+        program=f"{CODE}/scripts/environment.py",
         deployment=DEPLOYMENT,
         image_prefix=config["image_prefix"],
     shell:
-        "{params.program:q}"
+        "{params.python:q} {params.program:q}"
         " --environment {input.yaml:q}"
         " --lock {input.lock:q}"
         " --deployment {params.deployment:q}"
