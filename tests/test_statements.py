@@ -8,6 +8,7 @@ from pathlib import Path
 
 import check_statements
 import numpy as np
+import observing
 import pandas as pd
 import pytest
 import statements
@@ -36,9 +37,7 @@ def checks() -> dict[tuple[str, str], set[str]]:
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef) and framework != "check":
                 words = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant)}
-                # A name that the framework has lost makes any check say "no longer".
-                verdicts = words & set(CATALOGUE["verdicts"]) | {"no longer"}
-                found[framework, node.name] = verdicts
+                found[framework, node.name] = words & set(CATALOGUE["verdicts"])
     return found
 
 
@@ -113,7 +112,7 @@ def test_a_name_that_the_framework_lost_is_an_answer():
         np.lost()
 
     answer = check_statements.answer(asks_for_a_lost_name, receipt={})
-    assert answer["verdict"] == "no longer"
+    assert (answer["verdict"], answer["lost"]) == ("no longer", True)
     assert answer["output"].startswith("before\nAttributeError: module 'numpy'")
 
 
@@ -141,9 +140,10 @@ def test_there_is_one_sentence_for_each_verdict_that_a_check_can_return(framewor
 
 
 def test_every_text_is_there_in_every_language():
-    texts = list(CATALOGUE["verdicts"].values())
+    assert set(CATALOGUE["space"]) == set(LANGUAGES)
+    texts = [*CATALOGUE["verdicts"].values(), CATALOGUE["lost"]]
     for statement in CATALOGUE["statements"].values():
-        texts.append(statement["text"])
+        texts += [statement[name] for name in ("text", "measured") if name in statement]
         texts += [t for verdicts in statement["observed"].values() for t in verdicts.values()]
     for text in texts:
         assert set(text) == set(LANGUAGES)
@@ -170,12 +170,12 @@ def test_twice_as_fast_is_judged_by_the_whole_interval(compared, interval, expec
 
 RUNS = pd.DataFrame(
     [
-        ("tutorial", "baseline", "mxnet-cpu", "cpu", 0.70),
-        ("tutorial", "baseline", "mxnet-cpu", "cpu", 0.80),
-        ("tutorial", "baseline", "pytorch-cpu", "cpu", 0.90),
-        ("tutorial", "one-thread", "pytorch-cpu", "cpu", 0.10),
+        ("tutorial", "baseline", "mxnet-cpu", "cpu", 3.0, 2.4, 0.70),
+        ("tutorial", "baseline", "mxnet-cpu", "cpu", 3.2, 2.6, 0.80),
+        ("tutorial", "baseline", "pytorch-cpu", "cpu", 5.0, 4.0, 0.90),
+        ("tutorial", "one-thread", "pytorch-cpu", "cpu", 1.0, 1.0, 0.10),
     ],
-    columns=["track", "scenario", "competitor", "device", "wait_share"],
+    columns=["track", "scenario", "competitor", "device", *statements.WHY],
 )
 COLUMNS = ["track", "scenario", "a", "b", "rounds", "ratio", "low", "high", "verdict"]
 MXNET_FIRST = ["mxnet-cpu", "pytorch-cpu", 5, 0.625, 0.5125, 0.8, "faster"]
@@ -189,8 +189,29 @@ def test_the_speed_is_that_of_the_tutorial_in_either_order(pair):
     comparison = pd.DataFrame(rows, columns=COLUMNS)
     (answer,) = statements.twice_as_fast(comparison, RUNS)
     assert (answer["framework"], answer["device"], answer["verdict"]) == ("mxnet", "cpu", "changed")
-    measured = [0.625, 0.5125, 0.8, 5, 0.75, 0.9]
+    measured = [0.625, 0.5125, 0.8, 5, 5.0, 4.0, 0.9, 3.1, 2.5, 0.75]
     assert list(answer["measured"].values()) == pytest.approx(measured)
+    (speed,) = statements.in_words(CATALOGUE, [answer], "en")[15]["answers"]
+    for words in ("not twice as fast", "0.62 of", "PyTorch 4.00 s and MXNet 2.50 s", "90% and 75%"):
+        assert words in speed["observed"]
+
+
+def test_a_pair_that_is_not_ranked_has_no_numbers():
+    unranked = ["mxnet-cpu", "pytorch-cpu", 5, np.nan, np.nan, np.nan, "not comparable"]
+    comparison = pd.DataFrame([["tutorial", "baseline", *unranked]], columns=COLUMNS)
+    (answer,) = statements.twice_as_fast(comparison, RUNS)
+    (speed,) = statements.in_words(CATALOGUE, [answer], "en")[15]["answers"]
+    assert (answer["verdict"], answer["output"]) == ("undecided", "")
+    assert speed["observed"] == "These runs do not decide it; the verdicts below say why."
+
+
+def test_the_tutorials_log_is_quoted_as_it_was_published():
+    quoted = CATALOGUE["statements"]["twice_as_fast"]["then"]["mxnet"]
+    published = yaml.safe_load((ROOT / "config/published.yaml").read_bytes())
+    for framework, line in zip(("pytorch", "mxnet"), quoted.splitlines(), strict=True):
+        loss, seconds = (published[framework][key][-1] for key in ("average_loss", "seconds"))
+        assert line.lower().startswith(f"{framework}:")
+        assert line.endswith(f"epoch 4, avg loss {loss:.4f}, time {seconds:.2f}")
 
 
 def test_without_the_tutorial_track_nothing_is_said_about_speed():
@@ -199,17 +220,19 @@ def test_without_the_tutorial_track_nothing_is_said_about_speed():
 
 
 def answer(statement, framework, verdict):
-    seen = {"output": "seen", "code": "code", "versions": {}}
-    measured = {"ratio": 0.6, "low": 0.55, "high": 0.65, "rounds": 5}
-    measured |= {"mxnet_waits": 0.75, "pytorch_waits": 0.9}
     asked = {"statement": statement, "framework": framework, "device": "cpu", "verdict": verdict}
-    return asked | seen | {"measured": measured}
+    return asked | {"lost": False, "output": "seen", "code": "code", "versions": {}}
+
+
+MEASURED = {"ratio": 0.6, "low": 0.55, "high": 0.65, "rounds": 5}
+MEASURED |= {f"{name}_{what}": 0.9 for name in ("pytorch", "mxnet") for what in ("loader", "waits")}
+MEASURED |= {"pytorch_epoch": 5.0, "mxnet_epoch": 3.0}
 
 
 ANSWERS = [
     answer("input_size", "pytorch", "changed"),
     answer("input_size", "mxnet", "holds"),
-    answer("twice_as_fast", "mxnet", "changed"),
+    answer("twice_as_fast", "mxnet", "changed") | {"measured": MEASURED},
 ]
 
 
@@ -234,6 +257,21 @@ def test_the_tables_say_the_same_as_the_answers(language):
     assert rows[6][:3] == ["5", fifth["text"][language], f"**{changed}**: {lazy}"]
     assert rows[2][2:] == ["-", "-"]
     assert {len(row) for row in rows} == {4}
+
+
+def test_of_a_check_that_stopped_nothing_is_said_but_that():
+    stopped = answer("input_size", "mxnet", "no longer") | {"lost": True}
+    (seen,) = statements.in_words(CATALOGUE, [stopped], "en")[4]["answers"]
+    assert (seen["verdict"], seen["observed"]) == ("no longer", CATALOGUE["lost"]["en"])
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(12.5, "built in 12 s"), (None, "1 packages")])
+def test_an_environment_is_told_by_its_metadata_and_its_receipt(seconds, words, capsys):
+    receipt = {"deployment": "conda", "packages": {"numpy": "1"}, "bytes": 1e9, "seconds": seconds}
+    assert observing.installer("numpy", receipt) in ("pip", "uv")
+    seen = capsys.readouterr().out
+    assert f"numpy {np.__version__}, conda\ninstalled by" in seen and "from the wheel cp3" in seen
+    assert words in seen and ("built in" in seen) == (seconds is not None)
 
 
 @pytest.mark.parametrize(

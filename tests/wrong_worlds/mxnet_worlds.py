@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from functools import partial
 from unittest.mock import patch
 
@@ -11,17 +12,19 @@ from worlds import installed_by, other_draws
 _ones, _Dense, _Conv2D = nd.ones, nn.Dense, nn.Conv2D
 _Trainer, _step = gluon.Trainer, gluon.Trainer.step
 _loss_fn = gluon.loss.SoftmaxCrossEntropyLoss()
-_attach_grad = nd.NDArray.attach_grad
+_attach_grad, _backward = nd.NDArray.attach_grad, nd.NDArray.backward
 _seed, _numpy_seed = mx.random.seed, np.random.seed
 _fresh_process = mxnet_statements.fresh_process
 
 in_checks = partial(patch.object, mxnet_statements)
 
 
-def load_by_order(self, file):
-    for parameter, value in zip(
-        self.collect_params().values(), nd.load(file).values(), strict=True
-    ):
+def save_by_place(self, file):
+    nd.save(file, {str(place): value.data() for place, value in enumerate(self.values())})
+
+
+def load_by_place(self, file):
+    for parameter, value in zip(self.values(), nd.load(file).values(), strict=True):
         parameter.set_data(value)
 
 
@@ -76,13 +79,24 @@ WORLDS = {
     ],
     "name_scope": [
         ["no longer", patch.object(gluon.Block, "load_parameters", lambda self, file: None)],
+        ["no longer", patch.object(gluon.ParameterDict, "load", lambda self, file: None)],
+        [
+            "no longer",
+            patch.object(gluon.ParameterDict, "save", save_by_place),
+            patch.object(gluon.ParameterDict, "load", load_by_place),
+        ],
+        ["no longer", patch.object(gluon.Block, "name_scope", lambda self: nullcontext())],
         ["no longer", patch.object(mx.name.NameManager, "get", lambda self, name, hint: hint)],
         [
             "holds",
             patch.object(
                 gluon.Block, "save_parameters", lambda self, file: self.collect_params().save(file)
             ),
-            patch.object(gluon.Block, "load_parameters", load_by_order),
+            patch.object(
+                gluon.Block,
+                "load_parameters",
+                lambda self, file: load_by_place(self.collect_params(), file),
+            ),
         ],
     ],
     "initialization": [
@@ -107,6 +121,10 @@ WORLDS = {
     ],
     "recording": [
         ["no longer", patch.object(nd.NDArray, "backward", lambda self: None)],
+        [
+            "no longer",
+            patch.object(nd.NDArray, "backward", lambda self: _backward(self, nd.array([2]))),
+        ],
     ],
     "gradient_writing": [
         ["no longer", patch.object(nd.NDArray, "attach_grad", always("add"))],

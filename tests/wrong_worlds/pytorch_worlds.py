@@ -72,6 +72,7 @@ WORLDS = {
     ],
     "shape_argument": [
         ["no longer", patch.object(torch, "ones", lambda shape: _ones(shape))],
+        ["no longer", patch.object(torch, "ones", lambda rows, columns: _ones(rows, columns))],
     ],
     "transform_first": [
         ["no longer", patch.object(datasets.FakeData, "__getitem__", label_transformed_too)],

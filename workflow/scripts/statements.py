@@ -8,6 +8,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+# What tells the reason for a speed, by its column in runs.csv: what statement 16 calls it.
+WHY = {"median_epoch_seconds": "epoch", "loader_pass_seconds": "loader", "wait_share": "waits"}
+
 
 def speed_verdict(verdict: str, ratio: float, low: float, high: float) -> str:
     """Is MXNet twice as fast? `ratio` is its seconds over PyTorch's, `low` to `high` the interval.
@@ -38,14 +41,17 @@ def twice_as_fast(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[dict]:
     pairs = pd.concat([comparison, mirrored]).query(
         "track == 'tutorial' and scenario == 'baseline'"
     )
-    waits = runs.query("track == 'tutorial' and scenario == 'baseline'")
-    waits = waits.groupby("competitor")["wait_share"].median()
+    medians = runs.query("track == 'tutorial' and scenario == 'baseline'")
+    medians = medians.groupby("competitor")[list(WHY)].median().rename(columns=WHY)
     answers = []
     for device in runs["device"].unique():
         mxnet, pytorch = f"mxnet-{device}", f"pytorch-{device}"
         for pair in pairs.query("a == @mxnet and b == @pytorch").to_dict("records"):
-            measured = {key: pair[key] for key in ("ratio", "low", "high", "rounds")}
-            measured |= {"mxnet_waits": waits[mxnet], "pytorch_waits": waits[pytorch]}
+            measured = {}
+            if pd.notna(pair["ratio"]):  # otherwise the two are not comparable, or not ranked yet
+                measured = {key: pair[key] for key in ("ratio", "low", "high", "rounds")}
+                for name, competitor in (("pytorch", pytorch), ("mxnet", mxnet)):
+                    measured |= medians.loc[competitor].add_prefix(f"{name}_").to_dict()
             verdict = speed_verdict(pair["verdict"], pair["ratio"], pair["low"], pair["high"])
             answers.append(
                 {
@@ -53,6 +59,7 @@ def twice_as_fast(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[dict]:
                     "framework": "mxnet",
                     "device": device,
                     "verdict": verdict,
+                    "lost": False,
                     "code": inspect.getsource(speed_verdict).strip(),
                     "output": "\n".join(f"{k} {v:.3g}" for k, v in measured.items()),
                     "versions": {},
@@ -65,8 +72,8 @@ def twice_as_fast(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[dict]:
 def in_words(catalogue: dict, answers: list[dict], language: str) -> list[dict]:
     """The statements in the catalogue's order with their answers, texts in `language`.
 
-    Each answer gains `verdict_words` and `observed`, the catalogue's sentence for its verdict;
-    ValueError if the catalogue has none.
+    Each answer gains `verdict_words` and `observed`, the catalogue's sentence for its verdict, with
+    what was measured after it; ValueError if the catalogue has none.
     """
     statements = {
         slug: {
@@ -81,14 +88,18 @@ def in_words(catalogue: dict, answers: list[dict], language: str) -> list[dict]:
     for answer in answers:
         slug, framework, verdict = answer["statement"], answer["framework"], answer["verdict"]
         try:
-            sentence = catalogue["statements"][slug]["observed"][framework][verdict][language]
+            entry = catalogue["statements"][slug]
+            seen = catalogue["lost"] if answer["lost"] else entry["observed"][framework][verdict]
         except KeyError as missing:
             wanted = f"{slug}, {framework}, {verdict}, {language}"
             raise ValueError(f"statements.yaml: nothing for {wanted}: {missing}") from None
+        observed = seen[language]
+        if answer.get("measured"):
+            measured = entry["measured"][language].format(**answer["measured"])
+            observed += catalogue["space"][language] + measured
         statements[slug]["answers"].append(
             {key: answer[key] for key in ("framework", "device", "verdict")}
-            | {"verdict_words": catalogue["verdicts"][verdict][language]}
-            | {"observed": sentence.format(**answer.get("measured", {}))}
+            | {"verdict_words": catalogue["verdicts"][verdict][language], "observed": observed}
             | {key: answer[key] for key in ("output", "code", "versions")}
         )
     return list(statements.values())

@@ -27,20 +27,23 @@ def answer(check, receipt):
     """One check's verdict, with the code that ran and its output.
 
     A name or an argument that the framework no longer has is an
-    answer. Any other exception passes through: a missing GPU, say,
-    tells nothing about a statement.
+    answer, and marked `lost`: the check could not see the rest. Any
+    other exception passes through: a missing GPU, say, tells nothing
+    about a statement.
     """
     wanted = inspect.signature(check).parameters
     arguments = {"receipt": receipt} if "receipt" in wanted else {}
+    lost = False
     with redirect_stdout(io.StringIO()) as output:
         try:
             verdict = check(**arguments)
         except (AttributeError, ImportError, TypeError) as error:
             print(f"{type(error).__name__}: {error}")
-            verdict = "no longer"
+            verdict, lost = "no longer", True
     return {
         "statement": check.__name__,
         "verdict": verdict,
+        "lost": lost,
         "code": inspect.getsource(check).strip(),
         "output": output.getvalue().strip("\n"),
     }

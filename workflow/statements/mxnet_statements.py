@@ -15,8 +15,11 @@ DEVICES = {"cpu": mx.cpu(), "cuda": mx.gpu()}
 
 
 def install(receipt):
-    by_pip = installer("mxnet", receipt) in ("pip", "uv")
-    return "holds" if by_pip else "changed"
+    installed_by = installer("mxnet", receipt)
+    if installed_by is None:
+        return "no longer"
+    # uv installs the wheels that pip would.
+    return "holds" if installed_by in ("pip", "uv") else "changed"
 
 
 def ones_plus_one():
@@ -86,17 +89,27 @@ def name_scope():
             model.add(nn.Dense(3, in_units=4))
             model.add(nn.Dense(2, in_units=3))
         model.initialize(mx.init.Uniform())
-    names = list(net.collect_params())
+    parameters = net.collect_params()
+    names = list(parameters)
     print(names)
+    scoped = all(name.startswith(net.prefix) for name in names)
+    unique = len({*names, *other.collect_params()}) == 2 * 4
+    saved = net[0].weight.data().copy()
     with tempfile.NamedTemporaryFile() as file:
+        parameters.save(file.name)
+        by_name = list(nd.load(file.name)) == names
+        net.initialize(mx.init.Zero(), force_reinit=True)
+        parameters.load(file.name)
         net.save_parameters(file.name)
         names_in_file = list(nd.load(file.name))
         other.load_parameters(file.name)
-    print(names_in_file)
-    weight, loaded = net[0].weight.data(), other[0].weight.data()
-    if not (weight == loaded).asnumpy().all():
-        return "no longer"
-    if set(names) & set(other.collect_params()):
+    print("net.save_parameters:", names_in_file)
+    loaded = all(
+        (saved == model[0].weight.data()).asnumpy().all()
+        for model in (net, other)
+    )
+    print("saved and loaded by name:", by_name, "- the same:", loaded)
+    if not (scoped and unique and by_name and loaded):
         return "no longer"
     return "holds" if names_in_file == names else "changed"
 

@@ -1,5 +1,6 @@
 """What the checks of every framework share. Standard library alone."""
 
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -33,18 +34,25 @@ def fresh_process(code):
 
 
 def installer(package, receipt):
-    """The program that installed `package`, by its own metadata.
+    """The program that installed `package`; None if it left no name.
 
-    Prints the environment's receipt: packages, size and build time.
+    Prints what the package's metadata and the environment's receipt
+    say: from what, by whom, how many packages, size, time to build
+    (unless something else than the workflow built it).
     """
-    installed_by = metadata.distribution(package).read_text("INSTALLER")
-    installed_by = installed_by.strip()
-    version = metadata.version(package)
-    print(f"{package} {version}, installed by {installed_by}")
+    distribution = metadata.distribution(package)
+    signed = distribution.read_text("INSTALLER")
+    installed_by = signed.strip() if signed else None
+    wheel = distribution.read_text("WHEEL") or ""
+    tags = re.findall("^Tag: (.+)", wheel, re.MULTILINE)
+    print(f"{package} {distribution.version}, {receipt['deployment']}")
+    print("installed by", installed_by)
+    if installed_by != "conda" and tags:
+        print("from the wheel", tags[0])
     print(
-        f"{receipt['deployment']}, {len(receipt['packages'])} packages"
+        f"{len(receipt['packages'])} packages,"
+        f" {receipt['bytes'] / 1e9:.2f} GB"
     )
-    print(
-        f"{receipt['bytes'] / 1e9:.2f} GB, {receipt['seconds']:.0f} s"
-    )
+    if receipt["seconds"] is not None:
+        print(f"built in {receipt['seconds']:.0f} s")
     return installed_by

@@ -18,8 +18,10 @@ DEVICES = {
 
 
 def install(receipt):
-    by_conda = installer("torch", receipt) == "conda"
-    return "holds" if by_conda else "changed"
+    installed_by = installer("torch", receipt)
+    if installed_by is None:
+        return "no longer"
+    return "holds" if installed_by == "conda" else "changed"
 
 
 def ones_plus_one():
@@ -152,13 +154,12 @@ def recording():
     net = nn.Linear(3, 1)
     X = torch.ones(2, 3)
     wrapped = Variable(X)
-    print(type(wrapped))
+    same_memory = wrapped.data_ptr() == X.data_ptr()
+    print(type(wrapped), "in the same memory:", same_memory)
     if fails(lambda: net(X).sum().backward(), TypeError):
         return "holds"
     print(net.weight.grad)
-    does_nothing = type(wrapped) is type(X) and (
-        wrapped.data_ptr() == X.data_ptr()
-    )
+    does_nothing = type(wrapped) is type(X) and same_memory
     return "no longer" if does_nothing else "changed"
 
 
