@@ -38,15 +38,15 @@ def twice_as_fast(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[dict]:
         high=1 / comparison["low"],
         verdict=comparison["verdict"].replace({"faster": "slower", "slower": "faster"}),
     )
-    pairs = pd.concat([comparison, mirrored]).query(
-        "track == 'tutorial' and scenario == 'baseline'"
-    )
+    pairs = pd.concat([comparison, mirrored]).query("track == 'tutorial'")
     medians = runs.query("track == 'tutorial' and scenario == 'baseline'")
     medians = medians.groupby("competitor")[list(WHY)].median().rename(columns=WHY)
     answers = []
     for device in runs["device"].unique():
         mxnet, pytorch = f"mxnet-{device}", f"pytorch-{device}"
-        for pair in pairs.query("a == @mxnet and b == @pytorch").to_dict("records"):
+        of_device = pairs.query("a == @mxnet and b == @pytorch")
+        others = of_device.query("scenario != 'baseline'").dropna(subset="ratio")
+        for pair in of_device.query("scenario == 'baseline'").to_dict("records"):
             measured = {}
             if pd.notna(pair["ratio"]):  # otherwise the two are not comparable, or not ranked yet
                 measured = {key: pair[key] for key in ("ratio", "low", "high", "rounds")}
@@ -64,6 +64,7 @@ def twice_as_fast(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[dict]:
                     "output": "\n".join(f"{k} {v:.3g}" for k, v in measured.items()),
                     "versions": {},
                     "measured": measured,
+                    "elsewhere": others[["scenario", "ratio", "low", "high"]].to_dict("records"),
                 }
             )
     return answers
@@ -93,10 +94,11 @@ def in_words(catalogue: dict, answers: list[dict], language: str) -> list[dict]:
         except KeyError as missing:
             wanted = f"{slug}, {framework}, {verdict}, {language}"
             raise ValueError(f"statements.yaml: nothing for {wanted}: {missing}") from None
-        observed = seen[language]
+        said = [seen[language]]
         if answer.get("measured"):
-            measured = entry["measured"][language].format(**answer["measured"])
-            observed += catalogue["space"][language] + measured
+            said.append(entry["measured"][language].format(**answer["measured"]))
+            said += [entry["elsewhere"][language].format(**row) for row in answer["elsewhere"]]
+        observed = catalogue["space"][language].join(said)
         statements[slug]["answers"].append(
             {key: answer[key] for key in ("framework", "device", "verdict")}
             | {"verdict_words": catalogue["verdicts"][verdict][language], "observed": observed}
