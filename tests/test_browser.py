@@ -2,12 +2,14 @@
 
 import os
 import re
+import warnings
+from itertools import product
 from pathlib import Path
 
 import made_up_results
 import matplotlib as mpl
 import pytest
-from figures import FIGURES, STYLE, save
+from figures import FIGURES, STYLE, save_svg
 from playwright.sync_api import sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -34,14 +36,15 @@ def reports(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     config = made_up_results.config()
     tables = made_up_results.tables(folder, config)
-    figures = {}
-    with mpl.rc_context(STYLE):
-        for name, draw in FIGURES.items():
-            figure = draw(tables, config, made_up_results.PUBLISHED)
-            save(figure, folder / f"{name}.svg", folder / f"{name}.png")
-            figures[name] = (folder / f"{name}.svg").read_text()
     files = {}
     for language in ("en", "zh"):
+        figures, text = {}, made_up_results.text(language)
+        with mpl.rc_context(STYLE), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # Matplotlib's font has no Chinese
+            for (name, draw), narrow in product(FIGURES.items(), (False, True)):
+                figure = draw(tables, config, made_up_results.PUBLISHED, text, narrow)
+                save_svg(figure, folder / "figure.svg")
+                figures[name + "-narrow" * narrow] = (folder / "figure.svg").read_text()
         results = made_up_results.results(tables, config, language)
         files[language] = folder / f"{language}.html"
         files[language].write_text(made_up_results.page(results, figures))
@@ -82,7 +85,7 @@ def test_it_asks_nobody_and_complains_of_nothing(report, open_page):
 
 def test_it_reads_without_scripts(report, open_page):
     page = open_page(report, java_script_enabled=False)
-    assert page.locator("h1").is_visible() and page.locator("#figure-loss svg").is_visible()
+    assert page.locator("h1").is_visible() and page.locator("#figure-loss .across").is_visible()
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
@@ -106,6 +109,30 @@ def test_code_stands_in_two_columns_on_a_desk_and_in_one_on_a_phone(report, open
     assert left == right
     upper, lower = open_page(report, PHONE).evaluate(tops)
     assert lower > upper
+
+
+def test_then_and_now_of_a_statement_stand_beside_each_other(report, open_page):
+    tops = """[...document.querySelectorAll('#statement-ones_plus_one pre.output')].map(
+        e => e.getBoundingClientRect().top)"""
+    (left_then, left_now), (right_then, right_now) = pairs(open_page(report, DESK).evaluate(tops))
+    assert left_then == right_then < left_now == right_now
+    first, second = pairs(open_page(report, PHONE).evaluate(tops))
+    assert first == sorted(first) < second == sorted(second)
+
+
+def pairs(tops):
+    assert len(tops) == 4
+    return tops[:2], tops[2:]
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_a_picture_fits_its_window(size, report, open_page):
+    boxes = open_page(report, size).evaluate(
+        """[...document.querySelectorAll('figure svg')].map(e => e.getBoundingClientRect())
+            .filter(box => box.width).map(box => [box.left, box.right])"""
+    )
+    assert len(boxes) == len(FIGURES)
+    assert all(0 <= left < right <= size["width"] for left, right in boxes)
 
 
 def test_no_line_of_code_is_cut_off_on_a_desk(report, open_page):
@@ -145,6 +172,6 @@ def test_it_prints_dark_on_white_with_everything_unfolded(report, open_page, tmp
 
 def test_a_picture_is_named_for_those_who_do_not_see_it(report, open_page):
     page = open_page(report)
-    names = page.locator("svg[role=img]").evaluate_all("all => all.map(e => e.ariaLabel)")
+    names = page.locator("svg[role=img]:visible").evaluate_all("all => all.map(e => e.ariaLabel)")
     assert len(names) == len(set(names)) == len(FIGURES)
     assert all(len(name) > 15 for name in names)

@@ -1,12 +1,25 @@
 """The figures, on made-up results."""
 
+import re
+
 import made_up_results
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from competitors import COLORS, looks
-from figures import DRAWN_FROM, FIGURES, INK, MANY, PHASES, STYLE, nothing, save
+from figures import (
+    DRAWN_FROM,
+    FIGURES,
+    INK,
+    MANY,
+    PANEL,
+    PHASES,
+    STYLE,
+    nothing,
+    save_png,
+    save_svg,
+)
 
 PUBLISHED = made_up_results.PUBLISHED
 FIRST_BAR = {"track": ["tutorial"], "scenario": ["baseline"], "competitor": ["pytorch-cpu"]}
@@ -28,8 +41,8 @@ def tables(tmp_path_factory, config):
     return made_up_results.tables(tmp_path_factory.mktemp("made-up"), config)
 
 
-def draw(name, tables, config):
-    return FIGURES[name](tables, config, PUBLISHED)
+def draw(name, tables, config, language="en"):
+    return FIGURES[name](tables, config, PUBLISHED, made_up_results.text(language))
 
 
 def dots(axes):
@@ -167,9 +180,41 @@ def test_a_framework_keeps_its_color_and_a_new_one_gets_the_next():
     assert len({of.marker for of in look.values()}) == 3
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_narrow_figure_is_as_wide_as_a_phone_and_shows_as_much(name, tables, config):
+    text = made_up_results.text("en")
+    wide, narrow = (FIGURES[name](tables, config, PUBLISHED, text, n) for n in (False, True))
+    assert narrow.get_figwidth() == PANEL < wide.get_figwidth()
+    shown = [
+        [(axes.get_title(loc="left"), [d.tolist() for d in dots(axes)]) for axes in figure.axes]
+        for figure in (wide, narrow)
+    ]
+    assert shown[0] == shown[1] != []
+
+
+def test_a_narrow_ratio_is_named_above_its_row(tables, config):
+    (axes,) = FIGURES["ratio"](tables, config, PUBLISHED, made_up_results.text("en"), True).axes
+    named = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert named["tutorial · baseline · MXNet / PyTorch"] == pytest.approx(-0.36)
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize("name", FIGURES)
+def test_all_words_of_a_picture_are_in_its_language(name, tables, config):
+    """Names stay: those of frameworks, tracks, scenarios and tiers; and `epoch`, as code has it."""
+    figure = draw(name, tables, config, "zh")
+    figure.draw_without_rendering()
+    names = {look.label for look in looks(config).values()} | {"epoch", "float64", "float32"}
+    names |= {*config["tracks"], *config["scenarios"]}
+    words = " ".join(text.get_text() for text in figure.findobj(mpl.text.Text))
+    assert re.search("[\u4e00-\u9fff]", words)
+    assert set(re.findall("[A-Za-z][A-Za-z0-9-]*", words)) <= names
+
+
 def test_the_same_tables_give_the_same_bytes_in_ink_that_follows_a_page(tables, config, tmp_path):
     for copy in ("first", "second"):
-        save(draw("loss", tables, config), tmp_path / f"{copy}.svg", tmp_path / f"{copy}.png")
+        save_svg(draw("loss", tables, config), tmp_path / f"{copy}.svg")
+        save_png(draw("loss", tables, config), tmp_path / f"{copy}.png")
     svg = (tmp_path / "first.svg").read_text()
     assert svg == (tmp_path / "second.svg").read_text()
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
@@ -199,7 +244,7 @@ def test_many_dots_become_pixels(tables, config):
 def test_every_figure_is_drawn_from_whatever_is_left(name, left, tables, config):
     few = only(tables, **left)
     empty = DRAWN_FROM[FIGURES[name]](few).empty
-    figure = nothing() if empty else draw(name, few, config)
+    figure = nothing(made_up_results.text("en")) if empty else draw(name, few, config)
     figure.draw_without_rendering()
     assert bool(figure.axes) != empty
 

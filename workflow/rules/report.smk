@@ -43,7 +43,7 @@ rule statements:
 
 
 rule figures:
-    """Every picture of the report, as SVG and as PNG."""
+    """Every picture of the report, as SVG and as PNG, and as an SVG for phones."""
     input:
         runs="results/runs.csv",
         epochs="results/epochs.csv",
@@ -51,9 +51,12 @@ rule figures:
         comparison="results/comparison.csv",
         gate_steps=CHECKS["gate_steps"],
         published=PUBLISHED,
-        code=f"{CODE}/scripts/competitors.py",
+        text=f"{CODE}/report/text.{config['language']}.yaml",
+        english=f"{CODE}/report/text.en.yaml",
+        code=[f"{CODE}/scripts/{part}.py" for part in ("competitors", "report_data")],
     output:
         svg=expand("results/figures/{figure}.svg", figure=FIGURES),
+        narrow=expand("results/figures/{figure}-narrow.svg", figure=FIGURES),
         png=expand("results/figures/{figure}.png", figure=FIGURES),
     log:
         "logs/figures.log",
@@ -76,7 +79,7 @@ rule report:
         environments=files_of_all("results/environments/{competitor}.json"),
         trainers=files_of_all(f"{CODE}/trainers/{{track}}/{{framework}}_mlp.py"),
         digits=rules.download.output,
-        figures=expand("results/figures/{figure}.svg", figure=FIGURES),
+        figures=rules.figures.output.svg + rules.figures.output.narrow,
         published=PUBLISHED,
         text=f"{CODE}/report/text.{config['language']}.yaml",
         template=f"{CODE}/report/template.html.j2",

@@ -1,11 +1,13 @@
-"""Draw the report's figures, each as SVG and PNG.
+"""Draw the report's figures, each as SVG and PNG, and as an SVG as narrow as a phone.
 
 An SVG's ink is `currentColor` on nothing, so that a page which holds it inline shows it in its own
 text color, in the dark and on paper too. Labels are text, not outlines; a page chooses the font.
+They are in the report's language. A PNG's are in English, since Matplotlib's font has no Chinese.
 Every run is a dot: nothing is averaged away before it has been seen.
 """
 
 import sys
+import warnings
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -20,10 +22,11 @@ from gate import Sizes, first_steps, limits
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
-from report_data import scientific
+from report_data import percent, scientific
 
 INK = "#101214"  # stands for currentColor until the SVG is written
 GRAY = "#808080"
+PANEL = 3.7  # inches: what a phone is wide, and a third of a page
 FAR = 8  # an interval that reaches beyond this multiple of its ratio ends in an arrow
 RING = {"marker": "o", "s": 90, "facecolors": "none"}  # a published value
 WAITING = {"alpha": 0.45, "hatch": "////"}
@@ -65,13 +68,13 @@ PHASES = {  # from first to last, and the color of each: Cividis, dark to light
 
 
 def panels(
-    table: pd.DataFrame, height: float = 3.2, sharey: bool = False
+    table: pd.DataFrame, narrow: bool, height: float = 3.2, sharey: bool = False
 ) -> Iterator[tuple[Axes, pd.DataFrame]]:
-    """One panel, 3.7 inches wide, for each track and scenario, three to a row, in table order."""
+    """A panel for each track and scenario, in table order: three to a row, or one if `narrow`."""
     groups = list(table.groupby(["track", "scenario"], sort=False))
-    columns = min(len(groups), 3)
+    columns = 1 if narrow else min(len(groups), 3)
     rows = -(-len(groups) // columns)
-    figure = Figure(figsize=(3.7 * columns, height * rows))
+    figure = Figure(figsize=(PANEL * columns, height * rows))
     cells = figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat
     for (names, group), axes in zip(groups, cells, strict=False):
         axes.set_title(" · ".join(names))
@@ -103,7 +106,13 @@ def members(group: pd.DataFrame, looks: dict[str, Look]) -> list[tuple[str, Look
 
 
 def by_epoch(
-    axes: Axes, group: pd.DataFrame, quantity: str, average: str, looks: dict, published: dict
+    axes: Axes,
+    group: pd.DataFrame,
+    quantity: str,
+    average: str,
+    looks: dict,
+    published: dict,
+    words: dict,
 ) -> None:
     """Every run's value at each epoch, their average as a line, the published values as rings.
 
@@ -118,32 +127,35 @@ def by_epoch(
         axes.plot(line.index, line, label=look.label, color=look.color, marker=look.marker, ms=4)
         if name in published:
             values = published[name][quantity][: len(line)]
-            where, label = np.arange(len(values)) + shift, f"{look.label}, published"
+            where = np.arange(len(values)) + shift
+            label = words["published"].format(name=look.label)
             axes.scatter(where, values, label=label, edgecolors=look.color, **RING)
     axes.set_xticks(sorted(group["epoch"].unique()))
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(words["epoch"])
 
 
-def loss(tables: dict, config: dict, published: dict) -> Figure:
+def loss(tables: dict, config: dict, published: dict, text: dict, narrow: bool = False) -> Figure:
     """Average training loss by epoch."""
-    for axes, group in panels(tables["epochs"], sharey=True):
+    for axes, group in panels(tables["epochs"], narrow, sharey=True):
         logs = logs_for(group, config, published)
-        by_epoch(axes, group, "average_loss", "mean", looks(config), logs)
+        by_epoch(axes, group, "average_loss", "mean", looks(config), logs, text["drawn"])
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:.2f}")
         axes.yaxis.set_minor_formatter("{x:.2f}")
-        axes.set_ylabel("average training loss")
+        axes.set_ylabel(text["drawn"]["average_loss"])
     key(axes)
     return axes.figure
 
 
-def seconds(tables: dict, config: dict, published: dict) -> Figure:
+def seconds(
+    tables: dict, config: dict, published: dict, text: dict, narrow: bool = False
+) -> Figure:
     """Seconds of each epoch."""
-    for axes, group in panels(tables["epochs"], sharey=True):
+    for axes, group in panels(tables["epochs"], narrow, sharey=True):
         logs = logs_for(group, config, published)
-        by_epoch(axes, group, "seconds", "median", looks(config), logs)
+        by_epoch(axes, group, "seconds", "median", looks(config), logs, text["drawn"])
         axes.set_ylim(bottom=0)
-        axes.set_ylabel("seconds")
+        axes.set_ylabel(text["drawn"]["seconds"])
     key(axes)
     return axes.figure
 
@@ -154,11 +166,12 @@ def logs_for(group: pd.DataFrame, config: dict, published: dict) -> dict:
     return published_logs(config, published, scenario) if track == "tutorial" else {}
 
 
-def ratio(tables: dict, config: dict, published: dict) -> Figure:
+def ratio(tables: dict, config: dict, published: dict, text: dict, narrow: bool = False) -> Figure:
     """Each pair's ratio of epoch times: every round, the mean with its interval, the margin."""
     rows, look = tables["comparison"], looks(config)
     sound = admit(tables["runs"], tables["audit"])
-    figure = Figure(figsize=(11.1, 0.9 + 0.42 * len(rows)))
+    width, height = (PANEL, 0.75) if narrow else (3 * PANEL, 0.42)  # of each pair
+    figure = Figure(figsize=(width, 0.9 + height * len(rows)))
     axes = figure.subplots()
     margin = config["comparison"]["margin"]
     axes.axvspan(1 / (1 + margin), 1 + margin, color=INK, alpha=0.12, linewidth=0)
@@ -179,13 +192,15 @@ def ratio(tables: dict, config: dict, published: dict) -> Figure:
             where = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
             axes.annotate(f"{row.ratio:.2f}", (row.ratio, place), **where)
         else:
-            axes.annotate(row.verdict, (1, place), ha="center", va="center")
+            axes.annotate(text["words"][row.verdict], (1, place), ha="center", va="center")
         logs = published_logs(config, published, row.scenario) if row.track == "tutorial" else {}
         then = published_ratio(logs, row.a, row.b, config["comparison"]["warmup_epochs"])
         axes.scatter(then, place, edgecolors=look[row.a].color, **RING)
         names.append(f"{row.track} · {row.scenario} · {look[row.a].label} / {look[row.b].label}")
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), [] if narrow else names)
+    for place, name in enumerate(names if narrow else []):  # above its row, across the panel
+        axes.annotate(name, (0.01, place - 0.36), xycoords=("axes fraction", "data"), va="center")
+    axes.set_ylim(len(names) - 0.5, -0.6)
     axes.set_xscale("log")
     low, high = axes.get_xlim()
     ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
@@ -195,14 +210,16 @@ def ratio(tables: dict, config: dict, published: dict) -> Figure:
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(f"ratio of epoch times, log scale (gray: the same within {margin:.0%})")
+    axes.set_xlabel(text["drawn"]["ratio"].format(margin=percent(text, margin, "g")))
     return figure
 
 
-def waiting(tables: dict, config: dict, published: dict) -> Figure:
+def waiting(
+    tables: dict, config: dict, published: dict, text: dict, narrow: bool = False
+) -> Figure:
     """Where an epoch's time goes, in the track that has a loader; a line marks the loader alone."""
     runs = tables["runs"].dropna(subset=["wait_share"])
-    for axes, group in panels(runs, height=2.4):
+    for axes, group in panels(runs, narrow, height=2.4):
         present = members(group, looks(config))
         for place, (name, look) in enumerate(present):
             rows = group[group["competitor"] == name]
@@ -214,17 +231,17 @@ def waiting(tables: dict, config: dict, published: dict) -> Figure:
             axes.plot([alone, alone], [place - 0.4, place + 0.4], color=INK)
             dots(axes, rows["median_epoch_seconds"], np.full(len(rows), place + 0.38), look)
         name_rows(axes, present)
-        axes.set_xlabel("seconds of an epoch")
-    axes.barh(0, 0, color=GRAY, label="waiting for data", **WAITING)
-    axes.barh(0, 0, color=GRAY, label="computing")
-    axes.plot([], [], color=INK, label="loader alone")
+        axes.set_xlabel(text["drawn"]["epoch_seconds"])
+    axes.barh(0, 0, color=GRAY, label=text["drawn"]["waiting"], **WAITING)
+    axes.barh(0, 0, color=GRAY, label=text["drawn"]["computing"])
+    axes.plot([], [], color=INK, label=text["drawn"]["loader_alone"])
     key(axes)
     return axes.figure
 
 
-def phases(tables: dict, config: dict, published: dict) -> Figure:
+def phases(tables: dict, config: dict, published: dict, text: dict, narrow: bool = False) -> Figure:
     """The whole process, phase after phase: the median of each over the rounds."""
-    for axes, group in panels(tables["runs"], height=2.6):
+    for axes, group in panels(tables["runs"], narrow, height=2.6):
         present = members(group, looks(config))
         for place, (name, _) in enumerate(present):
             rows = group[group["competitor"] == name]
@@ -232,18 +249,18 @@ def phases(tables: dict, config: dict, published: dict) -> Figure:
             spent["training"] -= spent["first_step"]  # which is a part of the first epoch
             left = 0.0
             for phase, color in PHASES.items():
-                label = phase.replace("_", " ")
+                label = text["drawn"]["phases"][phase]
                 axes.barh(place, spent[phase], 0.6, left=left, color=color, label=label)
                 left += spent[phase]
         name_rows(axes, present)
-        axes.set_xlabel("seconds since the process began")
+        axes.set_xlabel(text["drawn"]["process_seconds"])
     key(axes)
     return axes.figure
 
 
-def limit(tables: dict, config: dict, published: dict) -> Figure:
+def limit(tables: dict, config: dict, published: dict, text: dict, narrow: bool = False) -> Figure:
     """Each run's arithmetic as a share of what the machine's matrix multiply reaches."""
-    for axes, group in panels(tables["runs"], height=2.2):
+    for axes, group in panels(tables["runs"], narrow, height=2.2):
         present = members(group, looks(config))
         for place, (name, look) in enumerate(present):
             rows = group[group["competitor"] == name]
@@ -253,17 +270,18 @@ def limit(tables: dict, config: dict, published: dict) -> Figure:
         name_rows(axes, present)
         axes.set_xlim(0, max(1, group["share_of_peak"].max()))
         axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-        axes.set_xlabel("share of the matrix-multiply peak")
+        axes.set_xlabel(text["drawn"]["share_of_peak"])
     return axes.figure
 
 
-def gate(tables: dict, config: dict, published: dict) -> Figure:
+def gate(tables: dict, config: dict, published: dict, text: dict, narrow: bool = False) -> Figure:
     """How far each step's loss is from the reference, by tier: every step, and the worst so far."""
     steps, look = tables["gate_steps"], looks(config)
     steps = steps.assign(deviation=steps["deviation"].clip(upper=10))  # infinite: a loss is missing
     scenarios, tiers = list(steps["scenario"].unique()), ["float64", "float32"]
-    figure = Figure(figsize=(11.1, 3.4 * len(scenarios)))
-    cells = figure.subplots(len(scenarios), len(tiers), squeeze=False, sharey=True)
+    width, rows, columns = (PANEL, 2, 1) if narrow else (3 * PANEL, 1, 2)  # of each scenario
+    figure = Figure(figsize=(width, 3.4 * rows * len(scenarios)))
+    cells = figure.subplots(rows * len(scenarios), columns, squeeze=False, sharey=True)
     for (scenario, tier), axes in zip(product(scenarios, tiers), cells.flat, strict=True):
         group = steps[(steps["scenario"] == scenario) & (steps["tier"] == tier)]
         for name, of in members(group, look):
@@ -273,17 +291,18 @@ def gate(tables: dict, config: dict, published: dict) -> Figure:
         for device in sorted({name.rpartition("-")[2] for name in group["competitor"]}):
             limit, until = allowed(config, scenario, device, tier)
             axes.plot([1, until], [limit, limit], color=INK, linestyle="--", linewidth=1)
-            words = f"limit {scientific(limit)}"
+            words = text["drawn"]["limit"].format(limit=scientific(limit))
             axes.annotate(words, (1, limit), (0, 3), textcoords="offset points")
         axes.set_title(f"{scenario} · {tier}")
         axes.set_xscale("log")
-        axes.set_xlabel("step, log scale")
+        axes.set_xlabel(text["drawn"]["step"])
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_yscale("symlog", linthresh=1e-17, linscale=0.5)  # zero has a place on it
         axes.set_ylim(-2e-18, 10)
         axes.set_yticks([0, *10.0 ** np.arange(-16, 1, 4)])
         axes.yaxis.set_major_formatter(lambda value, _: scientific(value))
-    cells[0, 0].set_ylabel("deviation of the loss")
+    for axes in cells[:, 0]:
+        axes.set_ylabel(text["drawn"]["deviation"])
     key(axes)
     return figure
 
@@ -311,14 +330,22 @@ def key(axes: Axes) -> None:
     for panel in axes.figure.axes:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             once.setdefault(label, handle)
-    columns = 7 if axes.figure.get_figwidth() > 7 else 3
-    axes.figure.legend(once.values(), once.keys(), loc="outside lower left", ncols=columns)
+    columns = {PANEL: 2, 2 * PANEL: 3}.get(axes.figure.get_figwidth(), 7)
+    # Matplotlib's own font lacks Chinese, and leaves 0.6 em for what a browser draws 1 em wide.
+    lacking = max(sum(letter > "\u2e80" for letter in label) for label in once)
+    axes.figure.legend(
+        once.values(),
+        once.keys(),
+        loc="outside lower left",
+        ncols=columns,
+        columnspacing=2 + 0.4 * lacking,
+    )
 
 
-def nothing() -> Figure:
+def nothing(text: dict) -> Figure:
     """What stands where these results have nothing to draw."""
-    figure = Figure(figsize=(5, 1))
-    figure.text(0.02, 0.5, "Nothing to show: no run in these results has it.")
+    figure = Figure(figsize=(PANEL, 0.6))
+    figure.text(0.02, 0.5, text["drawn"]["nothing"])
     return figure
 
 
@@ -334,11 +361,15 @@ DRAWN_FROM = {  # each figure, and what must have rows for it
 FIGURES = {draw.__name__: draw for draw in DRAWN_FROM}
 
 
-def save(figure: Figure, svg: str, png: str) -> None:
-    """Write both files; the same figure gives the same bytes."""
-    figure.savefig(png, dpi=160, facecolor="white")
-    figure.savefig(svg, dpi=160, transparent=True, metadata={"Date": None})
-    Path(svg).write_text(Path(svg).read_text().replace(INK, "currentColor"))
+def save_svg(figure: Figure, path: str) -> None:
+    """Write the picture for a page; the same figure gives the same bytes."""
+    figure.savefig(path, dpi=160, transparent=True, metadata={"Date": None})
+    Path(path).write_text(Path(path).read_text().replace(INK, "currentColor"))
+
+
+def save_png(figure: Figure, path: str) -> None:
+    """Write the picture for elsewhere, black on white; the same figure gives the same bytes."""
+    figure.savefig(path, dpi=160, facecolor="white")
 
 
 if __name__ == "__main__":
@@ -347,9 +378,22 @@ if __name__ == "__main__":
         name: pd.read_csv(snakemake.input[name]) if snakemake.input[name] else pd.DataFrame()
         for name in ("runs", "epochs", "audit", "comparison", "gate_steps")
     }
-    published = yaml.safe_load(Path(snakemake.input.published).read_text())
+    published, text, english = (
+        yaml.safe_load(Path(snakemake.input[name]).read_text())
+        for name in ("published", "text", "english")
+    )
     mpl.rcParams.update(STYLE)
-    for svg, png in zip(snakemake.output.svg, snakemake.output.png, strict=True):
-        draw = FIGURES[Path(svg).stem]
+    warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a browser has it
+
+    def drawn(name: str, text: dict, narrow: bool = False) -> Figure:
+        draw = FIGURES[name]
         empty = DRAWN_FROM[draw](tables).empty
-        save(nothing() if empty else draw(tables, snakemake.config, published), svg, png)
+        return nothing(text) if empty else draw(tables, snakemake.config, published, text, narrow)
+
+    files = snakemake.output
+    for svg, narrow, png in zip(files.svg, files.narrow, files.png, strict=True):
+        name = Path(svg).stem
+        figure = drawn(name, text)
+        save_svg(figure, svg)
+        save_svg(drawn(name, text, narrow=True), narrow)
+        save_png(figure if text == english else drawn(name, english), png)

@@ -82,8 +82,11 @@ def inline(svg: str, name: str, label: str) -> Markup:
     """An SVG file as an element of a page: labelled, its ids its own, at most its own width."""
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r" font-family: [^;]+;", "", svg)  # the page's own
     width = re.search(r'width="([\d.]+pt)"', svg)[1]
-    said = f'role="img" aria-label="{Markup.escape(label)}" style="--width: {width}"'
+    shape = "narrow" if name.endswith("-narrow") else "across"
+    said = f'class="{shape}" role="img" aria-label="{Markup.escape(label)}"'
+    said += f' style="--width: {width}"'
     return Markup(
         re.sub(r'<svg (.*?)width="\S+" height="\S+"|<svg', rf"<svg {said} \1", svg, count=1)
     )
@@ -101,20 +104,23 @@ def page(results: Results, figures: dict[str, str], template: Path, style: str) 
         lstrip_blocks=True,
     )
     environment.filters["colored"] = colored
-    return environment.get_template(template.name).render(
+    whole = environment.get_template(template.name).render(
         results=results,
         sentences=sentences,
         tables=tables,
         text=results.text,
         words=words,
         style=Markup(style),
-        figures={name: inline(svg, name, captions[name]) for name, svg in figures.items()},
+        figures={
+            name: inline(svg, name, captions[name.removesuffix("-narrow")])
+            for name, svg in figures.items()
+        },
         captions=captions,
         code=code(results),
         commit=commit(),
-        days=sorted({started[:10] for started in results.runs["started"]}),
         config=yaml.safe_dump(results.config, sort_keys=False, allow_unicode=True),
     )
+    return whole.strip() + "\n"
 
 
 if __name__ == "__main__":
