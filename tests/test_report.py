@@ -1,11 +1,14 @@
 """The report's sentences and tables, and the page as a whole, on made-up results."""
 
+import ast
 import copy
 import html
+import inspect
 import re
 from html.parser import HTMLParser
 from string import Formatter
 
+import gate
 import made_up_results
 import numpy as np
 import pandas as pd
@@ -82,6 +85,31 @@ def test_the_chinese_page_speaks_chinese(made, config):
     seen = text_of(page)
     untranslated = [text for _, text in leaves(LANGUAGES["en"]) if len(text) > 25 and text in seen]
     assert untranslated == []
+    prose = text_of(re.sub(r"<(pre|code)\b.*?</\1>", "", page, flags=re.DOTALL))
+    assert re.findall(r"(?<![\w/])(?:the|of|to|and|is|are|not|by|with)(?![\w/])", prose) == []
+
+
+def test_every_cause_that_the_gate_can_name_has_words():
+    causes = ast.parse(inspect.getsource(gate.likely_cause))
+    texts = [
+        node.value.values[0] if isinstance(node.value, ast.JoinedStr) else node.value
+        for node in ast.walk(causes)
+        if isinstance(node, ast.Return)
+    ]
+    kinds = {text.value.partition(":")[0] for text in texts}
+    assert len(kinds) > 10
+    for language in LANGUAGES.values():
+        assert set(language["gate"]["causes"]) == kinds
+
+
+def test_every_setting_and_way_to_deploy_has_words(results):
+    """The same in every language, so one will do."""
+    schema = yaml.safe_load((made_up_results.WORKFLOW / "schemas/record.schema.yaml").read_text())
+    ran = schema["properties"]["ran"]["properties"]
+    words = LANGUAGES["en"]["setup"]["deployments"]
+    assert set(words) == set(ran["deployment"]["enum"])
+    identity = {"track", "scenario", "round", "framework", "device", "seed", "dtype"}
+    assert set(LANGUAGES["en"]["again"]["settings"]) == set(results.records[0]["asked"]) - identity
 
 
 # ---- sentences and verdicts ------------------------------------------
@@ -124,6 +152,18 @@ def test_an_undecided_claim_says_how_many_rounds_are_missing(needed, words, resu
     claim = sentences.claim(results, row)
     assert claim.endswith(f": {words}")
     assert not re.search("faster|slower|the same", claim)
+
+
+def test_the_page_says_at_a_glance_what_was_checked(results):
+    seen = {name: value for name, value, _ in sentences.facts(results)}
+    assert seen["Rounds"] == "5 (35 runs)" and seen["Measured"] == "2026-11-23"
+    assert (seen["Same computation"], seen["Audit"]) == ("3 of 3 proved", "nothing found")
+    results.gate.loc[results.gate["competitor"] == "mxnet-cpu", "passed"] = False
+    results.audit = pd.DataFrame({"severity": ["error", "note", "note"]})
+    seen = {name: value for name, value, _ in sentences.facts(results)}
+    assert (seen["Same computation"], seen["Audit"]) == ("2 of 3 proved", "1 error, 2 notes")
+    results.gate = results.gate.head(0)
+    assert ("Same computation", "not checked", "gate") in sentences.facts(results)
 
 
 @pytest.mark.parametrize("verdict", ["not comparable", "not ranked"])
@@ -209,7 +249,8 @@ def test_remarks_name_what_a_verdict_rests_on(results):
 def test_a_framework_outside_the_gate_is_red_and_unranked(made, config):
     gate = made["gate"].copy()
     failed = gate["competitor"].eq("mxnet-cpu") & gate["check"].eq("steps")
-    gate.loc[failed, ["passed", "deviation", "step", "cause"]] = [False, 2e-3, 470, "last batch"]
+    cause = "averaging of the last batch: its loss differs"
+    gate.loc[failed, ["passed", "deviation", "step", "cause"]] = [False, 2e-3, 470, cause]
     tables = made_up_results.compared(made | {"gate": gate}, config)
     results = made_up_results.results(tables, config)
     page = made_up_results.page(results)
@@ -219,7 +260,8 @@ def test_a_framework_outside_the_gate_is_red_and_unranked(made, config):
     (kind, failed), (other, proved) = sentences.gate_sentences(results)
     assert (kind, other) == ("error", "note")
     assert failed.startswith("MXNet is not comparable") and html.escape(failed) in page
-    assert failed.endswith("first at step 470. Likely cause: last batch.")
+    cause = LANGUAGES["en"]["gate"]["causes"]["averaging of the last batch"]
+    assert failed.endswith(f"first at step 470. Likely cause: {cause}.")
     assert re.search(r"PyTorch and NumPy gave in float64 .* within 10⁻¹² \(largest .* 9\W", proved)
     controlled = sentences.summary(results)[1]
     assert "MXNet and PyTorch are not comparable" in controlled
@@ -388,6 +430,7 @@ def test_what_comes_from_the_results_is_escaped(results):
 
 
 def test_the_statements_are_a_page_of_their_own_if_there_are_any(results):
+    results.statements = []
     assert 'id="statements"' not in made_up_results.page(results)
     answer = {"framework": "mxnet", "device": "cpu", "verdict": "no longer", "versions": {}}
     answer |= {"verdict_words": "no longer", "observed": "It prints twos & more.", "code": "1 + 1"}
@@ -445,9 +488,9 @@ def without(made, config, **kept):
 def test_the_page_is_whole_whatever_is_missing(kept, language, made, config):
     tables, smaller = without(made, config, **kept)
     page = made_up_results.page(made_up_results.results(tables, smaller, language))
-    words = text_of(re.sub(r"<pre>.*?</pre>", "", page, flags=re.DOTALL))
+    words = text_of(re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL))
     assert not re.search(r"\b(nan|None|NaN|inf|undefined)\b|[{}]", words)
-    assert page.rstrip().endswith("</html>")
+    assert page.startswith("<!DOCTYPE html>") and page.endswith("</html>\n")
 
 
 def test_frameworks_never_seen_before_and_two_devices_need_no_code(made, config):
@@ -468,6 +511,11 @@ def test_frameworks_never_seen_before_and_two_devices_need_no_code(made, config)
         "records": [
             record | {"asked": {key: renamed(value) for key, value in record["asked"].items()}}
             for record in real.records
+        ],
+        "statements": [
+            statement
+            | {"answers": [{k: renamed(v) for k, v in a.items()} for a in statement["answers"]]}
+            for statement in real.statements
         ],
     }
     results = report.Results(**vars(real) | tables_of(tables) | other | {"config": config})

@@ -1,6 +1,6 @@
 """What the report is made of, and how its numbers and phrases are written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -106,6 +106,11 @@ def percent(text: dict, fraction: float | None, form: str = ".0f") -> str:
     if pd.isna(fraction):
         return NONE
     return text["percent"].format(value=format(100 * fraction, form))
+
+
+def between(text: dict, low: float, high: float, form: Callable[[float], str]) -> str:
+    """From one number to another, each written by `form`."""
+    return text["range"].format(low=form(low), high=form(high))
 
 
 def gibibytes(size: float) -> str:

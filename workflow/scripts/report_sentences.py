@@ -75,6 +75,30 @@ def headline(results: Results) -> str:
     return text[form].format(ratio=times(row.ratio), margin=results.margin, **said)
 
 
+def facts(results: Results) -> list[tuple[str, str, str | None]]:
+    """The page at a glance: (name, value, the section that has more)."""
+    text, runs, severities = results.text["facts"], results.runs, results.audit["severity"]
+    proof = results.present(results.gate["competitor"])
+    passed = text["gate_passed"].format(passed=len(proof) - len(results.failed), count=len(proof))
+    errors = counted(results.text["errors"], (severities == "error").sum())
+    found = text["audit_found"].format(
+        errors=errors, notes=counted(results.text["notes"], (severities == "note").sum())
+    )
+    days = sorted({started[:10] for started in runs["started"]})
+    machines = dict.fromkeys(r["ran"]["machine"]["processor"] for r in results.records)
+    said = {
+        "measured": (" / ".join(dict.fromkeys([days[0], days[-1]])), None),
+        "rounds": (
+            text["rounds_and_runs"].format(rounds=runs["round"].nunique(), runs=len(runs)),
+            "verdicts",
+        ),
+        "gate": (passed if proof else text["gate_absent"], "gate"),
+        "audit": (text["audit_clean"] if severities.empty else found, "audit"),
+        "machine": (results.text["comma"].join(machines), "setup"),
+    }
+    return [(text[name], *value) for name, value in said.items()]
+
+
 def summary(results: Results) -> list[str]:
     """One paragraph a track: all beside its first competitor, scenario after scenario."""
     paragraphs = []
@@ -227,16 +251,18 @@ def gate_sentences(results: Results) -> list[tuple[str, str]]:
 
 def failure(results: Results, row) -> str:
     """A check of the gate that was not passed: by how much, from which step on, probably why."""
-    return results.text["gate"]["failed"].format(
+    text = results.text["gate"]
+    kind, _, detail = row.cause.partition(":")
+    return text["failed"].format(
         name=results.label(row.competitor),
         tier=row.tier,
         scenario=row.scenario,
         round=row.round,
-        check=results.text["gate"]["checks"][row.check],
+        check=text["checks"][row.check],
         step=number(row.step, ".0f"),
         deviation=deviation(row.check, row.deviation),
         limit=deviation(row.check, row.limit),
-        cause=row.cause,
+        cause=text["causes"][kind].format(detail=detail.strip()),
     )
 
 

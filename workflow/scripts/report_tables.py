@@ -8,6 +8,7 @@ from competitors import Look, published_logs
 from report_data import (
     NONE,
     Results,
+    between,
     contests,
     counted,
     deviation,
@@ -19,8 +20,6 @@ from report_data import (
 from report_sentences import UNRANKED, remarks, verdict_words
 
 MOST_ROWS = 60  # longer tables are left to the CSV files
-SETTINGS = ["threads", "epochs", "batch_size", "learning_rate", "hidden_units", "pixel_mean"]
-SETTINGS += ["pixel_std", "loader_workers", "train_images", "test_images"]
 SWAPPED = {"faster": "slower", "slower": "faster"}
 
 
@@ -66,9 +65,8 @@ def cell(results: Results, row) -> dict:
     said = {"kind": row.verdict.replace(" ", "-"), "words": verdict_words(results, row)}
     if row.verdict in UNRANKED:
         return said | {"ratio": NONE, "range": "", "rounds": ""}
-    between = results.text["range"].format(low=times(row.low), high=times(row.high))
-    rounds = counted(results.text["rounds"], row.rounds)
-    return said | {"ratio": times(row.ratio), "range": between, "rounds": rounds}
+    said |= {"ratio": times(row.ratio), "range": between(results.text, row.low, row.high, times)}
+    return said | {"rounds": counted(results.text["rounds"], row.rounds)}
 
 
 def mirrored(row):
@@ -78,20 +76,16 @@ def mirrored(row):
     return swapped._replace(ratio=1 / row.ratio, low=1 / row.high, high=1 / row.low)
 
 
-def statement_table(results: Results) -> Table:
-    """What became of each of the tutorial's statements in each framework."""
+def statement_square(results: Results) -> tuple[list[Look], list[tuple[dict, list[dict | None]]]]:
+    """Who answered, and each of the tutorial's statements with its answers in that order."""
     answered = {
-        (statement["slug"], f"{answer['framework']}-{answer['device']}"): answer["verdict_words"]
+        (statement["slug"], f"{answer['framework']}-{answer['device']}"): answer
         for statement in results.statements
         for answer in statement["answers"]
     }
     names = results.present([name for _, name in answered])
-    rows = [
-        [f"{s['id']}. {s['text']}", *(answered.get((s["slug"], name), NONE) for name in names)]
-        for s in results.statements
-    ]
-    head = [*heads(results, ["statement"]), *map(results.label, names)]
-    return Table(results.text["statements"]["caption"], head, rows, words=len(head))
+    rows = [(s, [answered.get((s["slug"], name)) for name in names]) for s in results.statements]
+    return [results.looks[name] for name in names], rows
 
 
 # ---- the checks ------------------------------------------------------
@@ -196,7 +190,7 @@ def run_tables(results: Results) -> list[Table]:
                     results.label(name),
                     len(runs),
                     number(seconds.median()),
-                    f"{number(seconds.min())} to {number(seconds.max())}",
+                    between(text, seconds.min(), seconds.max(), number),
                     percent(text, seconds.std() / seconds.mean(), ".1f"),
                     number(median["process_seconds"], ".1f"),
                     percent(text, median.get("wait_share")),
@@ -271,7 +265,9 @@ def environment_table(results: Results) -> Table:
         asked = record["asked"]
         records[f"{asked['framework']}-{asked['device']}"].append(record)
     shown = {
-        text["rows"]["deployment"]: [r["deployment"] for r in receipts.values()],
+        text["rows"]["deployment"]: [
+            text["deployments"][r["deployment"]] for r in receipts.values()
+        ],
         text["rows"]["python"]: [r["python"] for r in receipts.values()],
         text["rows"]["imports"]: [imports(results, name) for name in receipts],
         text["rows"]["blas"]: [blas(of_name) for of_name in records.values()],
@@ -347,10 +343,10 @@ def scenario_table(results: Results) -> Table:
     asked = {record["asked"]["scenario"]: record["asked"] for record in results.records}
     rows = [
         [
-            name.replace("_", " "),
+            words,
             *(f"{a[name]:g}" if isinstance(a[name], float) else a[name] for a in asked.values()),
         ]
-        for name in SETTINGS
+        for name, words in results.text["again"]["settings"].items()
     ]
     head = [*heads(results, ["setting"]), *asked]
     return Table(results.text["again"]["scenarios"], head, rows, words=len(head))
