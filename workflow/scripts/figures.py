@@ -364,7 +364,8 @@ FIGURES = {draw.__name__: draw for draw in DRAWN_FROM}
 def save_svg(figure: Figure, path: str) -> None:
     """Write the picture for a page; the same figure gives the same bytes."""
     figure.savefig(path, dpi=160, transparent=True, metadata={"Date": None})
-    Path(path).write_text(Path(path).read_text().replace(INK, "currentColor"))
+    svg = Path(path).read_text(encoding="utf-8")
+    Path(path).write_text(svg.replace(INK, "currentColor"), encoding="utf-8")
 
 
 def save_png(figure: Figure, path: str) -> None:
@@ -379,7 +380,7 @@ if __name__ == "__main__":
         for name in ("runs", "epochs", "audit", "comparison", "gate_steps")
     }
     published, text, english = (
-        yaml.safe_load(Path(snakemake.input[name]).read_text())
+        yaml.safe_load(Path(snakemake.input[name]).read_bytes())
         for name in ("published", "text", "english")
     )
     mpl.rcParams.update(STYLE)

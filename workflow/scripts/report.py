@@ -135,12 +135,12 @@ if __name__ == "__main__":
     sources: dict[str, dict[str, str]] = {}
     for trainer in map(Path, given.trainers):
         framework = trainer.stem.removesuffix("_mlp")
-        sources.setdefault(trainer.parent.name, {})[framework] = trainer.read_text()
+        sources.setdefault(trainer.parent.name, {})[framework] = trainer.read_text(encoding="utf-8")
     receipts = [json.loads(Path(path).read_text()) for path in given.environments]
     results = Results(
         config=snakemake.config,
-        text=yaml.safe_load(Path(given.text).read_text()),
-        published=yaml.safe_load(Path(given.published).read_text()),
+        text=yaml.safe_load(Path(given.text).read_bytes()),
+        published=yaml.safe_load(Path(given.published).read_bytes()),
         receipts={f"{receipt['framework']}-{receipt['device']}": receipt for receipt in receipts},
         sources=sources,
         records=one_record_each(read["runs"]),
@@ -148,6 +148,7 @@ if __name__ == "__main__":
         is_mnist=is_mnist(given.digits),
         **read,
     )
-    figures = {Path(path).stem: Path(path).read_text() for path in given.figures}
-    html = page(results, figures, Path(given.template), Path(given.style).read_text())
-    Path(snakemake.output.report).write_text(html)
+    figures = {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in given.figures}
+    style = Path(given.style).read_text(encoding="utf-8")
+    html = page(results, figures, Path(given.template), style)
+    Path(snakemake.output.report).write_text(html, encoding="utf-8")
