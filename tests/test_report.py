@@ -404,6 +404,16 @@ def test_lines_where_environments_differ_are_marked(results):
     assert rows["Threads, one-thread"] == ["OpenMP 1, BLAS 1"] * 2 + ["–"]  # NumPy took no part
 
 
+def test_a_gpu_has_a_line_where_there_is_one(results):
+    assert "GPU" not in {row[0] for row in report_tables.environment_table(results).rows}
+    results.records = copy.deepcopy(results.records)
+    for record in results.records:
+        if record["asked"]["framework"] == "mxnet":
+            record["ran"]["gpu"] = {"name": "Imagined GPU", "driver": "555.1"}
+    rows = {row[0]: row[1:] for row in report_tables.environment_table(results).rows}
+    assert rows["GPU"] == ["–", "Imagined GPU, driver 555.1", "–"]
+
+
 def test_the_configuration_on_the_page_is_the_one_that_ran(page, config):
     last = html.unescape(page[page.rindex("<pre>") + 5 : page.rindex("</pre>")])
     assert yaml.safe_load(last) == config

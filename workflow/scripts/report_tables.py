@@ -273,6 +273,9 @@ def environment_table(results: Results) -> Table:
         text["rows"]["blas"]: [blas(of_name) for of_name in records.values()],
         text["rows"]["device"]: [devices(of_name) for of_name in records.values()],
     }
+    graphics = [gpus(text, of_name) for of_name in records.values()]
+    if {*graphics} != {NONE}:
+        shown[text["rows"]["gpu"]] = graphics
     for scenario in results.config["scenarios"]:
         label = text["rows"]["threads"].format(scenario=scenario)
         shown[label] = [threads(text, of_name, scenario) for of_name in records.values()]
@@ -317,6 +320,12 @@ def blas(records: list[dict]) -> str:
 def devices(records: list[dict]) -> str:
     """What held the weights."""
     return ", ".join(sorted({record["ran"]["device"] for record in records})) or NONE
+
+
+def gpus(text: dict, records: list[dict]) -> str:
+    """The GPUs that runs were made on, with their driver; those of one name once."""
+    found = [record["ran"].get("gpu") for record in records]
+    return ", ".join(sorted({text["gpu"].format(**gpu) for gpu in found if gpu})) or NONE
 
 
 def threads(text: dict, records: list[dict], scenario: str) -> str:
