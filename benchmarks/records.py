@@ -200,6 +200,7 @@ def what_ran(opened: dict, member: str, threads: str | int) -> dict:
     protocol = hashlib.sha256(f"{opened['scenario']} {opened['round']}".encode()).hexdigest()
     threads = MACHINE["cores"] if threads == "default" else threads
     pool = {"user_api": "blas", "internal_api": "openblas", "version": "0.3.29"}
+    pool |= {"file": "imagined.libs/libopenblas.so", "own": True}
     return {
         "deployment": environment["deployment"],
         "image": environment["image"],
@@ -214,7 +215,7 @@ def what_ran(opened: dict, member: str, threads: str | int) -> dict:
         "packages": environment["packages"],
         "data_sha256": hashlib.sha256(b"digits").hexdigest(),
         "protocol_sha256": protocol if track == "controlled" else None,
-        "threads": {"openmp": threads, "blas": threads},
+        "threads": {"framework": threads, "openmp": threads, "blas": threads},
         "pools": [pool | {"num_threads": threads, "architecture": "SkylakeX"}],
         "device": member.rsplit("-", 1)[1],
     }

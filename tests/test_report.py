@@ -401,7 +401,7 @@ def test_lines_where_environments_differ_are_marked(results):
     rows = {row[0]: row[1:] for row in report_tables.environment_table(results).rows}
     assert rows["Python"] == ["3.11.7"] * 3
     assert rows["Imported by the trainers ≠"][0].startswith("torch ")
-    assert rows["Threads, one-thread"] == ["OpenMP 1, BLAS 1"] * 2 + ["–"]  # NumPy took no part
+    assert rows["Threads, one-thread"] == ["1 (OpenMP 1, BLAS 1)"] * 2 + ["–"]  # NumPy took no part
 
 
 def test_a_gpu_has_a_line_where_there_is_one(results):

@@ -66,12 +66,16 @@ def test_every_framework_passes_the_gate(finished):
 
 def test_thread_counts_are_as_asked(finished):
     runs = table(finished, "runs").set_index(["scenario"])
-    one = runs.loc["one-thread", ["threads_openmp", "threads_blas"]]
+    one = runs.loc["one-thread", ["threads_framework", "threads_openmp", "threads_blas"]]
     assert one.max().max() == 1
+    assert runs["threads_framework"].notna().all()
     baseline = json.loads(
         (finished / "results/runs/tutorial/baseline/0/pytorch-cpu.json").read_text()
-    )
-    assert "OMP_NUM_THREADS" not in baseline["ran"]["variables"]
+    )["ran"]
+    assert "OMP_NUM_THREADS" not in baseline["variables"]
+    # The pool of NumPy, in which the toolbox evaluates, says nothing about PyTorch.
+    assert {pool["own"] for pool in baseline["pools"] if "numpy" in pool["file"]} == {False}
+    assert baseline["threads"]["blas"] is None
 
 
 def test_runs_follow_the_drawn_order_one_at_a_time(finished):

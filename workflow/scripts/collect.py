@@ -38,6 +38,7 @@ def run_row(record: dict, opened: dict, warmup_epochs: int) -> dict:
         "epochs": asked["epochs"],
         "train_images": asked["train_images"],
         "threads_asked": asked["threads"],
+        "threads_framework": ran["threads"]["framework"],
         "threads_openmp": ran["threads"]["openmp"],
         "threads_blas": ran["threads"]["blas"],
         "median_epoch_seconds": median,

@@ -270,7 +270,7 @@ def environment_table(results: Results) -> Table:
         ],
         text["rows"]["python"]: [r["python"] for r in receipts.values()],
         text["rows"]["imports"]: [imports(results, name) for name in receipts],
-        text["rows"]["blas"]: [blas(of_name) for of_name in records.values()],
+        text["rows"]["blas"]: [blas(text, of_name) for of_name in records.values()],
         text["rows"]["device"]: [devices(of_name) for of_name in records.values()],
     }
     graphics = [gpus(text, of_name) for of_name in records.values()]
@@ -306,15 +306,15 @@ def imports(results: Results, competitor: str) -> str:
     return ", ".join(f"{name} {packages[name]}" for name in sorted(names & set(packages)))
 
 
-def blas(records: list[dict]) -> str:
-    """The matrix libraries that were loaded, with the processor that each takes this one for."""
+def blas(text: dict, records: list[dict]) -> str:
+    """The framework's matrix libraries, with the processor that each takes this one for."""
     found = {
         " ".join(filter(None, [pool["internal_api"], pool["version"], pool["architecture"]]))
         for record in records
         for pool in record["ran"]["pools"]
-        if pool["user_api"] == "blas"
+        if pool["user_api"] == "blas" and pool["own"]
     }
-    return ", ".join(sorted(found)) or NONE
+    return ", ".join(sorted(found)) or text["blas"]
 
 
 def devices(records: list[dict]) -> str:
@@ -329,7 +329,7 @@ def gpus(text: dict, records: list[dict]) -> str:
 
 
 def threads(text: dict, records: list[dict], scenario: str) -> str:
-    """The threads that the libraries really had in a scenario."""
+    """The threads that the framework and its libraries really had in a scenario."""
     found = {
         text["pools"].format(**{api: n or NONE for api, n in record["ran"]["threads"].items()})
         for record in records

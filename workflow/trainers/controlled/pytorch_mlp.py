@@ -48,4 +48,7 @@ for epoch in run.epochs():
         epoch.losses = torch.stack(epoch.losses).tolist()
     epoch.finish(p.detach().cpu().numpy() for p in net.parameters())
 
-run.finish(device=next(net.parameters()).device.type)
+run.finish(
+    device=next(net.parameters()).device.type,
+    threads=torch.get_num_threads(),
+)

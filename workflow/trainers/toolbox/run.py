@@ -114,18 +114,25 @@ class Run:
 
     # ---- taken from the trainer --------------------------------------
 
-    def finish(self, device: str) -> None:
-        """Evaluate every epoch's weights and hand over. `device`: the name of what computed."""
+    def finish(self, device: str, threads: int | None = None) -> None:
+        """Evaluate every epoch's weights and hand over.
+
+        `device`: the name of what computed. `threads`: how many the framework says that it computes
+        with; None where it has no function that tells, and its libraries are asked instead.
+        """
         begin = time.monotonic()
         tests = [self.evaluated(epoch.weights) for epoch in self.done]
         evaluation = time.monotonic() - begin
         np.save(self.losses, np.array([epoch.losses for epoch in self.done], dtype=np.float64))
         train, test = self.arrays("train")[1], self.arrays("test")[1]
-        pools = [
-            {key: pool.get(key) for key in ("user_api", "internal_api", "version", "num_threads")}
-            | {"architecture": pool.get("architecture")}
-            for pool in threadpool_info()
-        ]
+        pools = thread_pools()
+        counts = {
+            api: max(
+                (p["num_threads"] for p in pools if p["own"] and p["user_api"] == api), default=None
+            )
+            for api in ("openmp", "blas")
+        }
+        told = threads or max(filter(None, counts.values()), default=None)
         asked = ("dtype", "seed", "batch_size", "learning_rate", "hidden_units", "pixel_mean")
         asked += ("pixel_std", "loader_workers")
         hand_over = {
@@ -136,12 +143,7 @@ class Run:
                 "packages": {d.name.lower(): d.version for d in metadata.distributions()},
                 "data_sha256": sha256(self.data / "mnist.npz"),
                 "protocol_sha256": sha256(self.protocol) if self.protocol else None,
-                "threads": {
-                    api: max(
-                        (p["num_threads"] for p in pools if p["user_api"] == api), default=None
-                    )
-                    for api in ("openmp", "blas")
-                },
+                "threads": {"framework": told} | counts,
                 "pools": pools,
                 "device": device,
             },
@@ -189,6 +191,24 @@ class Run:
             loss -= log_p[np.arange(len(truth)), truth].sum()
             right += int((logits.argmax(axis=1) == truth).sum())
         return float(loss / len(labels)), right / len(labels)
+
+
+def thread_pools() -> list[dict]:
+    """The thread pools of the process's libraries, where each library lies, and whose it is.
+
+    NumPy brings a pool, in which the toolbox evaluates. It is the framework's `own` only where
+    there is no other.
+    """
+    keys = ("user_api", "internal_api", "version", "num_threads", "architecture")
+    pools = [
+        {key: pool.get(key) for key in keys} | {"file": "/".join(Path(pool["filepath"]).parts[-2:])}
+        for pool in threadpool_info()
+    ]
+    numpys = [pool["file"].startswith("numpy") for pool in pools]
+    return [
+        pool | {"own": all(numpys) or not of_numpy}
+        for pool, of_numpy in zip(pools, numpys, strict=True)
+    ]
 
 
 class Epoch:

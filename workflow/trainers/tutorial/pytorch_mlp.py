@@ -52,4 +52,7 @@ for epoch in run.epochs():
     epoch.finish(p.detach().cpu().numpy() for p in net.parameters())
 
 run.load_alone(loader)
-run.finish(device=next(net.parameters()).device.type)
+run.finish(
+    device=next(net.parameters()).device.type,
+    threads=torch.get_num_threads(),
+)
