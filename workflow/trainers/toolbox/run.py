@@ -123,7 +123,7 @@ class Run:
         begin = time.monotonic()
         tests = [self.evaluated(epoch.weights) for epoch in self.done]
         evaluation = time.monotonic() - begin
-        np.save(self.losses, np.array([epoch.losses for epoch in self.done], dtype=np.float64))
+        np.save(self.losses, filled_up([epoch.losses for epoch in self.done]))
         train, test = self.arrays("train")[1], self.arrays("test")[1]
         pools = thread_pools()
         counts = {
@@ -209,6 +209,14 @@ def thread_pools() -> list[dict]:
         pool | {"own": all(numpys) or not of_numpy}
         for pool, of_numpy in zip(pools, numpys, strict=True)
     ]
+
+
+def filled_up(losses: list[list[float]]) -> np.ndarray:
+    """Step losses (epochs, steps), float64; an epoch with fewer steps than others ends in NaN."""
+    whole = np.full((len(losses), max(map(len, losses))), np.nan)
+    for row, epoch in zip(whole, losses, strict=True):
+        row[: len(epoch)] = epoch
+    return whole
 
 
 class Epoch:
