@@ -84,7 +84,7 @@ def make(folder: Path, config: dict) -> None:
                 "load": [0.1, 0.1, 0.1],
                 "peak": {"threads": 2, "flops": 3.2e11 * rng.normal(1, 0.01), "size": 2048},
             }
-            write(folder / f"rounds/{track}/{scenario}/{number}.json", opened)
+            write(folder / f"rounds/{track}/{scenario}/{number}.json", sealed(opened))
             losses = step_losses(rng, "pytorch", asked)
             if track == "controlled":
                 write_reference(folder / f"reference/{scenario}/{number}.npz", losses)

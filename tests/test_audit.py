@@ -15,6 +15,7 @@ import protocol
 import pytest
 import round as opening
 import settings
+from environment import canonical
 
 from toolbox.record import sealed, sha256, write
 
@@ -28,9 +29,12 @@ def audited(tmp_path_factory) -> Path:
     results = root / "results"
     made_up.packed(results / "data", 300, 100)
     (root / "envs").mkdir()
+    installed = {canonical(package.name): package.version for package in metadata.distributions()}
     for name in COMPETITORS:
         lock = root / f"envs/{name}.lock"
-        lock.write_text(f"numpy=={metadata.version('numpy')} \\\n    --hash=sha256:00\n")
+        lock.write_text(
+            "".join(f"{name}=={installed[name]} \\\n    --hash=00\n" for name in installed)
+        )
         receipt = {"framework": name[:-4], "device": "cpu", "image": None}
         receipt["deployment"] = "virtual environment"
         (results / "environments").mkdir(exist_ok=True)
@@ -44,16 +48,18 @@ def audited(tmp_path_factory) -> Path:
         round_file = results / f"rounds/controlled/baseline/{number}.json"
         round_file.parent.mkdir(parents=True, exist_ok=True)
         asked = ("controlled", "baseline", number, "here", 7 + number, COMPETITORS, 1)
-        write(round_file, opening.open_round(*asked))
+        write(round_file, sealed(opening.open_round(*asked)))
         for name in COMPETITORS:
-            run(root, number, name)
+            run(root, number, f"runs/controlled/baseline/{number}/{name}.json")
+    for name in COMPETITORS:
+        run(root, 0, f"rehearsals/baseline/{name}.json", "--dtype", "float64")
     return root
 
 
-def run(root: Path, number: int, name: str) -> None:
-    """One run through the launcher, as the rule `train` does it."""
+def run(root: Path, number: int, path: str, *more: str) -> None:
+    """One run through the launcher, as the rules `train` and `rehearse` do it."""
     results = root / "results"
-    record = results / f"runs/controlled/baseline/{number}/{name}.json"
+    record, name = results / path, Path(path).stem
     record.parent.mkdir(parents=True, exist_ok=True)
     flags = f"--seed {7 + number} --epochs 2 --hidden-units 16 --data {results}/data"
     subprocess.run(
@@ -64,6 +70,7 @@ def run(root: Path, number: int, name: str) -> None:
             *("--round", results / f"rounds/controlled/baseline/{number}.json"),
             *("--record", record, "--losses", record.with_suffix(".losses.npy"), "--"),
             *flags.split(),
+            *more,
             *("--protocol", results / f"protocol/baseline/{number}.npz"),
         ],
         env={"PYTHONPATH": str(settings.ROOT / "workflow/trainers")},
@@ -82,10 +89,13 @@ def findings(root: Path) -> set[tuple]:
     """(severity, check, round, competitor) of everything that the audit finds."""
     results = root / "results"
     found = audit.Audit(results, root)
-    found.everything(
-        sorted(results.glob("runs/*/*/*/*.json")), sorted(results.glob("rounds/*/*/*.json"))
+    patterns = ("runs/*/*/*/*.json", "rounds/*/*/*.json", "rehearsals/*/*.json")
+    found.everything(*(sorted(results.glob(pattern)) for pattern in patterns))
+    rows = (
+        found.table()
+        .astype({"competitor": object, "round": object})
+        .fillna({"competitor": "all", "round": "none"})
     )
-    rows = found.table().astype({"competitor": str})
     return {(r.severity, r.check, r.round, r.competitor) for r in rows.itertuples()}
 
 
@@ -128,6 +138,19 @@ def test_a_record_copied_to_another_round_is_named(folder):
     assert {(c, n) for _, c, n, _ in found} >= {("duplicate", 1), ("identity", 1), ("round", 1)}
 
 
+def test_a_record_copied_to_another_round_and_made_to_fit_is_named(folder):
+    """By one who draws an id, tells the other round's seed and protocol, and seals again."""
+    source, target = record_of(folder, 0), record_of(folder, 1)
+    there = json.loads(target.read_text())
+    changes = {"id": "0" * 32, "round_id": there["round_id"], "asked__round": 1}
+    changes |= {"asked__seed": there["asked"]["seed"]}
+    changes |= {"ran__protocol_sha256": there["ran"]["protocol_sha256"]}
+    for suffix in (".json", ".losses.npy"):
+        shutil.copy(source.with_suffix(suffix), target.with_suffix(suffix))
+    edited(target, **changes)
+    assert ("error", "duplicate", 1, "numpy-cpu") in findings(folder)
+
+
 @pytest.mark.parametrize(
     ("check", "changes"),
     [
@@ -135,7 +158,7 @@ def test_a_record_copied_to_another_round_is_named(folder):
         ("machine", {"ran__machine__fingerprint": "0" * 64}),
         ("trainer", {"ran__trainer_sha256": "0" * 64}),
         ("lock", {"ran__lock_sha256": "0" * 64}),
-        ("lock", {"ran__packages": {"numpy": "1.0"}}),
+        ("lock", {"ran__packages__numpy": "1.0"}),
         ("lock", {"ran__packages": {}}),
         ("device", {"ran__device": "gpu"}),
         ("threads", {"ran__threads__blas": 2}),
@@ -156,7 +179,11 @@ def test_a_record_copied_to_another_round_is_named(folder):
         ("losses", {"measured__epochs__1__average_loss": 1.5}),
         ("schema", {"measured__epochs__1__seconds": -1.0}),
         ("schema", {"measured__peak_memory_bytes": "much"}),
+        ("schema", {"measured__started": "2026-02-30T12:00:00+00:00"}),
+        ("schema", {"measured__started": "2026-02-20T12:00:00"}),
         ("schema", {"asked__surprise": 1}),
+        ("settings", {"asked__dtype": "float64"}),
+        ("clock", {"measured__started": "2001-01-01T00:00:00+00:00"}),
     ],
 )
 def test_a_fault_in_a_record_is_named_even_if_it_was_sealed_again(folder, check, changes):
@@ -164,6 +191,52 @@ def test_a_fault_in_a_record_is_named_even_if_it_was_sealed_again(folder, check,
     found = findings(folder)
     assert ("error", check) in {(severity, name) for severity, name, *_ in found}
     assert all(number == 1 for *_, number, _ in found), "the other round is as it was"
+
+
+@pytest.mark.parametrize(
+    ("check", "changes"),
+    [
+        ("trainer", {"ran__trainer_sha256": "0" * 64}),
+        ("protocol", {"ran__protocol_sha256": "0" * 64}),
+        ("settings", {"asked__dtype": "float32"}),
+        ("round", {"round_id": "0" * 32}),
+    ],
+)
+def test_a_fault_in_a_rehearsal_is_named(folder, check, changes):
+    edited(folder / "results/rehearsals/baseline/numpy-cpu.json", **changes)
+    assert findings(folder) == {("error", check, "none", "numpy-cpu")}
+
+
+@pytest.mark.parametrize(("seal", "found"), [(False, "seal"), (True, "identity")])
+def test_a_round_edited_by_hand_is_named(folder, seal, found):
+    edited(folder / "results/rounds/controlled/baseline/1.json", seal, scenario="other")
+    assert ("error", found, 1, "all") in findings(folder)
+
+
+def test_two_rounds_of_one_seed_are_named(folder):
+    """They repeat an experiment; they are not two."""
+    first = json.loads((folder / "results/rounds/controlled/baseline/0.json").read_text())
+    edited(folder / "results/rounds/controlled/baseline/1.json", seed=first["seed"])
+    for name in COMPETITORS:
+        edited(record_of(folder, 1, name), asked__seed=first["seed"])
+    assert findings(folder) == {("error", "seed", 1, "all")}
+
+
+def test_a_round_with_settings_of_its_own_is_named(folder):
+    for name in COMPETITORS:
+        edited(record_of(folder, 1, name), asked__hidden_units=17)
+    assert findings(folder) == {("error", "settings", 1, name) for name in COMPETITORS}
+
+
+def test_another_protocol_than_the_rounds_is_named_even_if_all_members_had_it(folder):
+    for name in COMPETITORS:
+        edited(record_of(folder, 1, name), ran__protocol_sha256="0" * 64)
+    assert findings(folder) == {("error", "protocol", 1, name) for name in COMPETITORS}
+
+
+def test_a_package_that_the_lock_does_not_have_is_noted(folder):
+    edited(record_of(folder), ran__packages__stowaway="1.0")
+    assert findings(folder) == {("note", "lock", 1, "numpy-cpu")}
 
 
 def test_a_loss_that_is_not_finite_is_named(folder):
@@ -175,10 +248,18 @@ def test_a_loss_that_is_not_finite_is_named(folder):
     assert ("error", "losses", 1, "numpy-cpu") in findings(folder)
 
 
-def test_a_record_with_nan_is_no_record(folder):
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999"])
+def test_a_record_with_a_number_that_is_not_finite_is_no_record(folder, value):
     text = record_of(folder).read_text()
-    record_of(folder).write_text(text.replace('"wait_seconds": null', '"wait_seconds": NaN'))
+    record_of(folder).write_text(text.replace('"wait_seconds": null', f'"wait_seconds": {value}'))
     assert ("error", "schema", 1, "numpy-cpu") in findings(folder)
+
+
+def test_step_losses_that_cannot_be_read_are_named(folder):
+    file = record_of(folder).with_suffix(".losses.npy")
+    file.write_bytes(file.read_bytes()[:100])
+    edited(record_of(folder), measured__losses_sha256=sha256(file))
+    assert ("error", "losses", 1, "numpy-cpu") in findings(folder)
 
 
 def test_missing_step_losses_are_named(folder):
@@ -192,7 +273,7 @@ def test_a_round_with_a_member_missing_is_shown(folder):
 
 
 def test_a_round_opened_again_disowns_its_records(folder):
-    edited(folder / "results/rounds/controlled/baseline/1.json", seal=False, id="0" * 32)
+    edited(folder / "results/rounds/controlled/baseline/1.json", id="0" * 32)
     assert {(check, name) for _, check, _, name in findings(folder)} == {
         ("round", "numpy-cpu"),
         ("round", "other-cpu"),
@@ -201,15 +282,24 @@ def test_a_round_opened_again_disowns_its_records(folder):
 
 def test_a_pause_inside_a_round_is_noted(folder):
     later = datetime.now(UTC) + timedelta(hours=1)
+    edited(record_of(folder, 1, "other-cpu"), measured__started=later.isoformat())
+    assert findings(folder) == {("note", "interrupted", 1, "other-cpu")}
+
+
+def test_turns_taken_in_another_order_than_drawn_are_noted(folder):
+    later = datetime.now(UTC) + timedelta(seconds=30)
     edited(record_of(folder), measured__started=later.isoformat())
-    assert findings(folder) == {("note", "interrupted", 1, "numpy-cpu")}
+    assert findings(folder) == {("note", "order", 1, "all")}
 
 
-def test_runs_at_the_same_time_are_named(folder):
-    other = json.loads(record_of(folder, 1, "other-cpu").read_text())["measured"]["started"]
-    edited(record_of(folder), measured__started=other, measured__seconds=1e4)
-    edited(record_of(folder, 1, "other-cpu"), measured__seconds=1e4)
-    assert ("error", "clock") in {(severity, name) for severity, name, *_ in findings(folder)}
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((1, "numpy-cpu"), (1, "other-cpu")), ((0, "other-cpu"), (1, "numpy-cpu"))],
+    ids=["in one round", "from one round to the next"],
+)
+def test_runs_at_the_same_time_are_named(folder, before, after):
+    edited(record_of(folder, *before), measured__seconds=1e4)
+    assert findings(folder) == {("error", "clock", *before), ("error", "clock", *after)}
 
 
 def test_the_exit_status_tells_whether_errors_were_found(folder, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """The gate's yardstick, its limits, and what it says of runs that cannot be judged as usual."""
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import gate
@@ -9,6 +10,9 @@ import pandas as pd
 import pytest
 import reference
 import settings
+from made_up_results import records
+
+from toolbox.record import sealed
 
 TUTORIAL = gate.Sizes(128, 256, 0.1, train_images=60_000, test_images=10_000)
 SMALL = gate.Sizes(4, 3, 0.1, train_images=14, test_images=10)  # 4 steps, the last of 2 images
@@ -17,7 +21,7 @@ LIMITS = gate.limits(CONFIG, "cpu", SMALL)
 
 TRUTH = gate.Reference(
     losses=np.random.default_rng(0).uniform(0.5, 2.5, (3, 4)),
-    accuracy=np.array([0.7, 0.8, 0.9]),
+    accuracy=np.array([0.7, 0.4, 0.5]),
     nearest_zero=np.full((3, 4), 1e-4),
 )
 
@@ -205,8 +209,16 @@ def results(tmp_path):
             test_accuracy=TRUTH.accuracy,
             nearest_zero=TRUTH.nearest_zero,
         )
-    runs = ["runs/controlled/baseline/0", "runs/controlled/baseline/1", "rehearsals/baseline"]
-    for folder in runs:
+    opened = {"id": "0" * 32, "track": "controlled", "scenario": "baseline", "round": 0}
+    opened |= {"schema": 1, "seed": 1, "order": ["numpy-cpu"], "load": [0, 0, 0]}
+    opened |= {"opened": "2026-11-23T08:00:00.000+00:00", "machine": records.MACHINE}
+    opened |= {"peak": {"threads": 2, "flops": 1e11, "size": 2048}}
+    records.write(tmp_path / "rounds/controlled/baseline/0.json", sealed(opened))
+    asked = settings.checked({})["scenarios"]["baseline"] | SMALL._asdict() | {"epochs": 3}
+    run = tmp_path / "rehearsals/baseline/numpy-cpu", np.random.default_rng(0), opened, asked
+    begin = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    records.write_run(*run, "numpy-cpu", "float64", TRUTH.losses, begin)
+    for folder in ["runs/controlled/baseline/0", "runs/controlled/baseline/1"]:
         record = tmp_path / folder / "numpy-cpu.json"
         record.parent.mkdir(parents=True)
         epochs = [{"test_accuracy": value} for value in TRUTH.accuracy]
@@ -282,3 +294,15 @@ def test_cut_losses_fail_without_stopping_the_others(results):
     losses.write_bytes(losses.read_bytes()[:-8])
     checks, _ = run_gate(results)
     assert set(checks.loc[~checks["passed"], "tier"]) == {"float64"}
+
+
+@pytest.mark.parametrize(("seal", "found"), [(False, "seal"), (True, "trainer")])
+def test_a_rehearsal_that_the_audit_rejects_proves_nothing(results, seal, found):
+    path = results / "rehearsals/baseline/numpy-cpu.json"
+    record = json.loads(path.read_text())
+    record["ran"]["trainer_sha256"] = "0" * 64
+    records.write(path, sealed(record) if seal else record)
+    failed = run_gate(results)[0].query("not passed")
+    assert set(failed["tier"]) == {"float64"}
+    assert len(failed) == 2
+    assert failed["cause"].str.contains(f"{gate.REJECTED}: {found}").all()

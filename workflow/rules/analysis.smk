@@ -55,7 +55,10 @@ rule gate:
             "results/runs/{track}/{scenario}/{round}/{competitor}.json", ["controlled"]
         ),
         references=files_of_all("results/reference/{training}/{round}.npz", ["controlled"]),
+        rounds=files_of_all("results/rounds/{track}/{scenario}/{round}.json", ["controlled"]),
+        locks=files_of_all(f"{ENVS}/{{competitor}}.lock", ["controlled"]),
         data="results/data/mnist.npz",
+        code=f"{CODE}/scripts/audit.py",
     output:
         checks="results/gate.csv",
         steps="results/gate_steps.csv",

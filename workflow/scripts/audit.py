@@ -8,6 +8,7 @@ by its exit status: 0 nothing found, 3 errors found, 2 it could not be asked so.
 
 import argparse
 import json
+import math
 import sys
 from collections import Counter
 from datetime import datetime
@@ -17,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
-from environment import canonical, locked_versions
-from jsonschema import Draft202012Validator
+from environment import INSTALLERS, canonical, locked_versions
+from jsonschema import Draft202012Validator, FormatChecker
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "workflow/trainers"))
@@ -29,15 +30,48 @@ COLUMNS = ["track", "scenario", "round", "framework", "device", "competitor"]
 COLUMNS += ["severity", "check", "finding", "file"]
 # Members of a round that run later than this after one another were not back to back.
 GAP_SECONDS = 60
+# What the runs of a track and scenario share, in every round.
+SETTINGS = ("threads", "dtype", "epochs", "batch_size", "learning_rate", "hidden_units")
+SETTINGS += ("pixel_mean", "pixel_std", "loader_workers", "train_images", "test_images")
 # What frameworks call a device, where it is not our word for it.
 DEVICE_NAMES = {"gpu": "cuda"}
 # What a clock may lack or have too much of: rounding of the numbers, and no more.
 CLOCK_SECONDS = 0.01
+# What a date and time may be off: it is rounded, and the machine's may be set while it runs.
+DATE_SECONDS = 1
+
+FORMATS = FormatChecker(formats=())
+
+
+@FORMATS.checks("date-time", raises=ValueError)
+def is_moment(text: str) -> bool:
+    return datetime.fromisoformat(text).tzinfo is not None
 
 
 def schema(name: str) -> Draft202012Validator:
     text = (ROOT / f"workflow/schemas/{name}.schema.yaml").read_text()
-    return Draft202012Validator(yaml.safe_load(text))
+    return Draft202012Validator(yaml.safe_load(text), format_checker=FORMATS)
+
+
+def place(path: Path) -> dict:
+    """What the path results/runs/TRACK/SCENARIO/ROUND/FRAMEWORK-DEVICE.json says."""
+    track, scenario, number = path.parts[-4:-1]
+    return {"track": track, "scenario": scenario, "round": int(number)} | who(path)
+
+
+def place_of_rehearsal(path: Path) -> dict:
+    """What results/rehearsals/SCENARIO/FRAMEWORK-DEVICE.json says: all but a round."""
+    return {"track": "controlled", "scenario": path.parent.name} | who(path)
+
+
+def who(path: Path) -> dict:
+    framework, _, device = path.stem.rpartition("-")
+    return {
+        "framework": framework,
+        "device": device,
+        "competitor": path.stem,
+        "file": str(path),
+    }
 
 
 class Audit:
@@ -47,61 +81,49 @@ class Audit:
         self.results, self.root = results, root
         self.findings: list[dict] = []
         self.record_schema, self.round_schema = schema("record"), schema("round")
+        toolbox = (ROOT / "workflow/trainers/toolbox").glob("*.py")
+        self.toolbox = {file.name: sha256(file) for file in toolbox}
+        self.seen: dict[str, str] = {}  # the ids of records, and their files
 
     def table(self) -> pd.DataFrame:
-        table = pd.DataFrame(self.findings, columns=COLUMNS)
+        table = pd.DataFrame(self.findings, columns=COLUMNS).astype({"round": "Int64"})
         return table.sort_values([*COLUMNS[:3], "competitor", "severity", "check"])
 
     def find(self, where: dict, check: str, finding: str, severity: str = "error") -> None:
         self.findings.append(where | {"severity": severity, "check": check, "finding": finding})
 
-    def everything(self, records: list[Path], rounds: list[Path]) -> None:
-        """Audit these rounds and the records that belong to them."""
-        members: dict[tuple, list[tuple[dict, dict]]] = {}
+    def everything(self, records: list[Path], rounds: list[Path], rehearsals=()) -> None:
+        """Audit these rounds, the records that belong to them, and rehearsals."""
         opened = {}
         for path in rounds:
-            track, scenario, number = path.parent.parent.name, path.parent.name, path.stem
-            opened[track, scenario, number] = self.round(path)
-        seen: dict[str, str] = {}
+            opened[path.parent.parent.name, path.parent.name, int(path.stem)] = self.round(path)
+        members: dict[tuple, list[tuple[dict, dict]]] = {}
         for path in records:
-            where = self.place(path)
-            key = where["track"], where["scenario"], str(where["round"])
+            where = place(path)
+            key = where["track"], where["scenario"], where["round"]
             record = self.record(path, where, opened.get(key))
-            if record is None:
-                continue
-            if record["id"] in seen:
-                self.find(where, "duplicate", f"the same run as {seen[record['id']]}")
-            seen.setdefault(record["id"], str(path))
-            members.setdefault(key, []).append((where, record))
+            if record is not None:
+                members.setdefault(key, []).append((where, record))
+        for path in rehearsals:
+            where = place_of_rehearsal(path)
+            self.record(path, where, opened.get((where["track"], where["scenario"], 0)))
         for key, content in opened.items():
             if content is not None:
                 self.members(key, content, members.get(key, []))
+        self.between_rounds(opened, members)
+        self.one_at_a_time([member for of_round in members.values() for member in of_round])
 
     def left_out(self, unfit: dict[str, str]) -> None:
         """Name the competitors that were asked for and that the doctor, saying why, kept out."""
         for competitor, why in unfit.items():
             framework, _, device = competitor.rpartition("-")
-            who = {"competitor": competitor, "framework": framework, "device": device}
-            self.find(who, "left out", f"takes no part, the doctor found it unfit: {why}", "note")
-
-    def place(self, path: Path) -> dict:
-        """What the path results/runs/TRACK/SCENARIO/ROUND/FRAMEWORK-DEVICE.json says."""
-        track, scenario, number = path.parts[-4:-1]
-        framework, _, device = path.stem.rpartition("-")
-        return {
-            "track": track,
-            "scenario": scenario,
-            "round": int(number),
-            "framework": framework,
-            "device": device,
-            "competitor": path.stem,
-            "file": str(path),
-        }
+            where = {"competitor": competitor, "framework": framework, "device": device}
+            self.find(where, "left out", f"takes no part, the doctor found it unfit: {why}", "note")
 
     def read(self, path: Path, where: dict, validator: Draft202012Validator) -> dict | None:
         """The content of a file that follows its schema; otherwise a finding and None."""
         try:
-            content = json.loads(path.read_text(), parse_constant=not_finite)
+            content = json.loads(path.read_text(), parse_constant=finite, parse_float=finite)
         except FileNotFoundError:
             self.find(where, "missing", "the file is not there")
             return None
@@ -112,6 +134,8 @@ class Audit:
             at = ".".join(map(str, error.absolute_path)) or "the file"
             self.find(where, "schema", f"{at}: {error.message[:200]}")
             return None
+        if not is_sealed(content):
+            self.find(where, "seal", "changed after it was written: the seal does not fit")
         return content
 
     def round(self, path: Path) -> dict | None:
@@ -130,12 +154,16 @@ class Audit:
         if record is None:
             return None
         asked, ran, measured = record["asked"], record["ran"], record["measured"]
-        if not is_sealed(record):
-            self.find(where, "seal", "changed after it was written: the seal does not fit")
+        if record["id"] in self.seen:
+            self.find(where, "duplicate", f"the same run as {self.seen[record['id']]}")
+        self.seen.setdefault(record["id"], str(path))
+        clocked = "round" in where
         identity = ("track", "scenario", "round", "framework", "device")
-        if any(asked[key] != where[key] for key in identity):
+        if any(asked[key] != where.get(key, 0) for key in identity):
             told = "/".join(str(asked[key]) for key in identity)
             self.find(where, "identity", f"tells of another run than its path: {told}")
+        if asked["dtype"] != ("float32" if clocked else "float64"):
+            self.find(where, "settings", f"computed in {asked['dtype']}")
         self.work(asked, measured, where)
         self.clocks(measured, where)
         self.losses(path, asked, measured, where)
@@ -144,6 +172,9 @@ class Audit:
         trainer = ROOT / f"workflow/trainers/{where['track']}/{where['framework']}_mlp.py"
         if trainer.exists() and sha256(trainer) != ran["trainer_sha256"]:
             self.find(where, "trainer", "another trainer ran than the one that is shown")
+        if ran["toolbox_sha256"] != self.toolbox:
+            self.find(where, "toolbox", "another toolbox ran than today's")
+        self.protocol(asked, ran, where)
         if asked["device"] == "cuda":
             self.gpu(ran.get("gpu"), measured.get("gpu"), where)
         self.packages(ran, where)
@@ -156,6 +187,8 @@ class Audit:
             self.find(where, "round", "the file that opened its round is missing or wrong")
         else:
             self.against_round(record, opened, where)
+            if clocked:
+                self.on_the_rounds_machine(record, opened, where)
         return record
 
     def work(self, asked: dict, measured: dict, where: dict) -> None:
@@ -197,7 +230,11 @@ class Audit:
         if sha256(file) != measured["losses_sha256"]:
             self.find(where, "losses", "the step losses are not those of the record")
             return
-        losses = np.load(file)
+        try:
+            losses = np.load(file).astype(float)
+        except (ValueError, OSError, EOFError):
+            self.find(where, "losses", "the step losses cannot be read")
+            return
         steps = -(-asked["train_images"] // asked["batch_size"])
         if losses.shape != (asked["epochs"], steps):
             due = f"{asked['epochs']} x {steps}"
@@ -225,29 +262,46 @@ class Audit:
             self.find(where, "lock", f"built from another {lock.name} than today's")
             return
         installed = {canonical(name): version for name, version in ran["packages"].items()}
-        for name, version in locked_versions(lock).items():
+        locked = locked_versions(lock)
+        for name, version in locked.items():
             if installed.get(name) != version:
                 found = f"{name} {installed.get(name, 'absent')} instead of {version}"
                 self.find(where, "lock", found)
+        if excess := sorted(installed.keys() - locked.keys() - INSTALLERS):
+            self.find(where, "lock", f"not in the lock: {', '.join(excess)}", "note")
+
+    def protocol(self, asked: dict, ran: dict, where: dict) -> None:
+        """The run was given the weights and the order that lie here for its round."""
+        if where["track"] == "tutorial":
+            return
+        file = self.results / f"protocol/{asked['scenario']}/{asked['round']}.npz"
+        if file.exists() and sha256(file) != ran["protocol_sha256"]:
+            self.find(
+                where, "protocol", "was given other weights or another order than its round's"
+            )
 
     def against_round(self, record: dict, opened: dict, where: dict) -> None:
         if record["round_id"] != opened["id"]:
             self.find(where, "round", "belongs to another opening of the round")
+        if record["asked"]["seed"] != opened["seed"]:
+            self.find(where, "seed", "another seed than its round's")
+        if where["competitor"] not in opened["order"]:
+            self.find(where, "round", "takes no part in its round")
+        if seconds_between(opened["opened"], record["measured"]["started"]) < -DATE_SECONDS:
+            self.find(where, "clock", "began before its round was opened")
+
+    def on_the_rounds_machine(self, record: dict, opened: dict, where: dict) -> None:
         here, there = record["ran"]["machine"], opened["machine"]
         for fact in ("node", "boot", "fingerprint"):
             if here[fact] != there[fact]:
                 found = f"ran on another machine than its round: {fact} {here[fact]}"
                 self.find(where, "machine", f"{found}, not {there[fact]}")
                 break
-        if record["asked"]["seed"] != opened["seed"]:
-            self.find(where, "seed", "another seed than its round's")
-        if where["competitor"] not in opened["order"]:
-            self.find(where, "round", "takes no part in its round")
 
     def members(self, key: tuple, opened: dict, members: list[tuple[dict, dict]]) -> None:
         """Check the members of one round against one another."""
         track, scenario, number = key
-        where = {"track": track, "scenario": scenario, "round": int(number)}
+        where = {"track": track, "scenario": scenario, "round": number}
         present = {place["competitor"] for place, _ in members}
         for competitor in opened["order"]:
             if competitor not in present:
@@ -261,26 +315,88 @@ class Audit:
         for what in ("data_sha256", "protocol_sha256", "toolbox_sha256"):
             if len({json.dumps(record["ran"][what]) for _, record in members}) > 1:
                 self.find(where, what.split("_")[0], f"its members differ in {what}")
-        settings = ("threads", "dtype", "epochs", "batch_size", "learning_rate", "hidden_units")
-        settings += ("pixel_mean", "pixel_std", "loader_workers", "train_images", "test_images")
-        for what in settings:
+        for what in SETTINGS:
             if len({record["asked"][what] for _, record in members}) > 1:
                 self.find(where, "settings", f"its members differ in {what}")
-        members = sorted(members, key=lambda member: member[1]["measured"]["started"])
+        members = in_order_of_time(members)
+        took_turns = [place["competitor"] for place, _ in members]
+        if took_turns != [name for name in opened["order"] if name in present]:
+            told = ", ".join(took_turns)
+            self.find(where, "order", f"turns were taken otherwise than drawn: {told}", "note")
         for (_, before), (place, after) in pairwise(members):
-            begin, then = (
-                datetime.fromisoformat(r["measured"]["started"]) for r in (before, after)
-            )
-            gap = (then - begin).total_seconds() - before["measured"]["seconds"]
+            gap = pause(before, after)
             if gap > GAP_SECONDS:
                 found = f"began {gap:.0f} s after the one before it: the round was interrupted"
                 self.find(place, "interrupted", found, "note")
-            elif gap < -1:
-                self.find(place, "clock", "ran at the same time as the one before it")
+
+    def between_rounds(self, opened: dict, members: dict) -> None:
+        """Rounds of a track and scenario have their own seed and losses, and all else in common."""
+        seeds, losses, common = {}, {}, {}
+        for (track, scenario, _), of_round in members.items():
+            counts = common.setdefault((track, scenario), Counter())
+            counts.update(tuple(shared(record).items()) for _, record in of_round)
+        for (track, scenario, number), content in opened.items():
+            where = {"track": track, "scenario": scenario, "round": number}
+            if content is not None:
+                first = seeds.setdefault((track, scenario, content["seed"]), number)
+                if first != number:
+                    self.find(where, "seed", f"the seed of round {first} again")
+            for place, record in members.get((track, scenario, number), []):
+                most = dict(common[track, scenario].most_common(1)[0][0])
+                here = shared(record)
+                if others := [f"{what} {here[what]}" for what in here if here[what] != most[what]]:
+                    told = ", ".join(others)
+                    self.find(place, "settings", f"otherwise than most rounds: {told}")
+                key = track, scenario, place["competitor"], record["measured"]["losses_sha256"]
+                first = losses.setdefault(key, number)
+                if first != number:
+                    self.find(place, "duplicate", f"the step losses of round {first} again")
+
+    def one_at_a_time(self, members: list[tuple[dict, dict]]) -> None:
+        """No two runs at the same time on one machine.
+
+        On a cluster, whose scheduler hands nodes out, within a job: a round is one.
+        """
+        together: dict[tuple, list] = {}
+        for place, record in members:
+            here = record["ran"]["machine"]
+            together.setdefault((here["node"], here["boot"], here["job"]), []).append(
+                (place, record)
+            )
+        for runs in together.values():
+            for (place, before), (other, after) in pairwise(in_order_of_time(runs)):
+                if pause(before, after) < -DATE_SECONDS:
+                    self.find(place, "clock", f"ran at the same time as {other['file']}")
+                    self.find(other, "clock", f"ran at the same time as {place['file']}")
 
 
-def not_finite(constant: str):
-    raise ValueError(f"{constant} is not a finite number")
+def shared(record: dict) -> dict:
+    """What a record has in common with those of all rounds of its track and scenario."""
+    asked = {what: record["asked"][what] for what in SETTINGS}
+    return asked | {"data_sha256": record["ran"]["data_sha256"]}
+
+
+def in_order_of_time(members: list[tuple[dict, dict]]) -> list[tuple[dict, dict]]:
+    return sorted(
+        members, key=lambda member: datetime.fromisoformat(member[1]["measured"]["started"])
+    )
+
+
+def seconds_between(before: str, after: str) -> float:
+    """From one date and time to another; negative where the other is the earlier one."""
+    return (datetime.fromisoformat(after) - datetime.fromisoformat(before)).total_seconds()
+
+
+def pause(before: dict, after: dict) -> float:
+    """Seconds from the end of one record's run to the beginning of another's."""
+    times = before["measured"]["started"], after["measured"]["started"]
+    return seconds_between(*times) - before["measured"]["seconds"]
+
+
+def finite(number: str) -> float:
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number} is not a finite number")
+    return value
 
 
 def main(argv: list[str]) -> int:
@@ -291,7 +407,9 @@ def main(argv: list[str]) -> int:
         parser.error(f"there is no folder {results}")
     audit = Audit(results)
     audit.everything(
-        sorted(results.glob("runs/*/*/*/*.json")), sorted(results.glob("rounds/*/*/*.json"))
+        sorted(results.glob("runs/*/*/*/*.json")),
+        sorted(results.glob("rounds/*/*/*.json")),
+        sorted(results.glob("rehearsals/*/*.json")),
     )
     table = audit.table()
     if not table.empty:

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from audit import Audit
 from settings import same_training
 
 # A ReLU whose input is this near to zero, relative to all inputs' root mean square, may flip in
 # float32: rounding errors near zero are 2.3e-7 of it, root mean square, and 2e-6 at most.
 FLIPS = 2e-6
+REJECTED = "rejected by the audit"
 
 
 class Run(NamedTuple):
@@ -234,6 +236,19 @@ def read(record: Path) -> Run:
     return Run(losses, accuracy) if losses.ndim == 2 else Run(np.empty((0, 0)), accuracy)
 
 
+def doubts(rehearsal: Path) -> str:
+    """What the audit has against the record of a float64 run, which no ranking shows; or nothing.
+
+    ``rehearsal``: results/rehearsals/{scenario}/{framework}-{device}.json
+    """
+    results = rehearsal.parents[2]
+    audit = Audit(results)
+    round_ = results / f"rounds/controlled/{rehearsal.parent.name}/0.json"
+    audit.everything([], [round_], [rehearsal])
+    errors = (f for f in audit.findings if f["severity"] == "error" and "competitor" in f)
+    return next((f"{REJECTED}: {f['check']}, {f['finding']}" for f in errors), "")
+
+
 def main(snakemake) -> None:
     gate, scenarios = snakemake.params.gate, snakemake.params.scenarios
     with np.load(snakemake.input.data) as data:
@@ -249,6 +264,8 @@ def main(snakemake) -> None:
     records += [(Path(path), "float32") for path in snakemake.input.records]
     for path, tier in records:
         who, run = identity(path, tier), read(path)
+        if doubt := doubts(path) if tier == "float64" else "":
+            run = Run(np.empty((0, 0)), np.empty(0))
         training = scenarios[who["scenario"]]
         twin = same_training({"scenarios": scenarios}, who["scenario"])
         reference = references[twin, who["round"]]
@@ -257,7 +274,8 @@ def main(snakemake) -> None:
         )
         limit = limits(gate, who["device"], sizes)
         first = min(first_steps(gate, who["device"], sizes), sure_steps(reference.nearest_zero))
-        rows += [who | row for row in judge(run, reference, tier, limit, first, sizes)]
+        cause = {"cause": doubt} if doubt else {}
+        rows += [who | row | cause for row in judge(run, reference, tier, limit, first, sizes)]
         if who["round"] == 0:
             losses = aligned(run.losses, reference.losses.shape)
             steps = pd.DataFrame({"deviation": distance(losses, reference.losses).ravel()})

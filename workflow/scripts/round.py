@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 sys.path.append(str(Path(__file__).parents[1] / "trainers"))
 
 from toolbox.machine import load, machine
-from toolbox.record import write
+from toolbox.record import sealed, write
 
 
 def matmul_peak(threads: int, size: int = 2048, seconds: float = 0.3) -> float:
@@ -68,5 +68,5 @@ if __name__ == "__main__":
         snakemake.params.order,
         snakemake.params.threads,
     )
-    write(snakemake.output[0], content)
+    write(snakemake.output[0], sealed(content))
     print(f"{content['id']}: {' then '.join(content['order'])}")
