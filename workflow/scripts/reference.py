@@ -73,13 +73,11 @@ def train(
     order: Iterable[np.ndarray],
     batch_size: int,
     learning_rate: float,
-    divide_by_batch_size: bool = False,
 ) -> dict[str, np.ndarray]:
     """Plain SGD from ``weights``, one epoch for each permutation in ``order``.
 
-    The last batch of an epoch is what remains. Its gradient is its own mean, or with
-    ``divide_by_batch_size`` the sum over ``batch_size``; its loss is its own mean in both cases.
-    Computes in the precision of the images and weights. Returns losses and nearest_zero
+    The last batch of an epoch is what remains; loss and gradient are its own mean. Computes in the
+    precision of the images and weights. Returns losses and nearest_zero
     (epochs, steps), and after each epoch test_loss and test_accuracy, a fraction, (epochs,).
     """
     x, y = train_set
@@ -91,10 +89,11 @@ def train(
             images, labels = x[batch], y[batch]
             a, hidden, logits = forward(images, weights)
             loss, dz = cross_entropy(logits, labels)
-            rate = learning_rate * (len(batch) / batch_size if divide_by_batch_size else 1)
             gradients = backward(images, a, hidden, dz, weights)
             for weight, gradient in zip(weights, gradients, strict=True):
-                gradient *= rate  # in place: with temporaries, training takes twice as long
+                gradient *= (
+                    learning_rate  # in place: with temporaries, training takes twice as long
+                )
                 weight -= gradient
             steps.append((loss, nearest_zero(a)))
         tests.append(evaluate(*test_set, weights))
