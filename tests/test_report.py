@@ -269,6 +269,43 @@ def test_a_framework_outside_the_gate_is_red_and_unranked(made, config):
     assert sentences.without_loader(results) == []
 
 
+def set_epoch_seconds(results, seconds: dict[tuple[str, str, str], float]) -> None:
+    """Let all runs of a track, scenario and competitor have taken so long."""
+    for where, value in seconds.items():
+        there = results.runs[["track", "scenario", "competitor"]].eq(where).all(axis=1)
+        results.runs.loc[there, "median_epoch_seconds"] = value
+
+
+def test_what_loading_costs_is_told_from_the_same_training_in_memory(results):
+    seconds = {
+        ("tutorial", "baseline", "pytorch-cpu"): 5.0,
+        ("tutorial", "baseline", "mxnet-cpu"): 3.0,
+        ("controlled", "baseline", "pytorch-cpu"): 0.4,
+        ("controlled", "baseline", "mxnet-cpu"): 3.1,  # not less than with a loader
+    }
+    set_epoch_seconds(results, seconds)
+    (told,) = sentences.beside_memory(results)
+    assert "takes 0.40\N{NO-BREAK SPACE}s in PyTorch. So" in told
+    assert "makes up 92\N{NO-BREAK SPACE}% of PyTorch’s epochs in" in told
+    results.runs = results.runs[results.runs["track"] == "tutorial"]
+    assert sentences.beside_memory(results) == []
+
+
+def test_each_competitors_own_change_stands_before_that_of_the_ratio(results):
+    seconds = {
+        ("tutorial", "baseline", "pytorch-cpu"): 5.0,
+        ("tutorial", "baseline", "mxnet-cpu"): 3.0,
+        ("tutorial", "one-thread", "pytorch-cpu"): 2.5,
+        ("tutorial", "one-thread", "mxnet-cpu"): 3.1,
+    }
+    set_epoch_seconds(results, seconds)
+    said = [text.replace("\N{NO-BREAK SPACE}", " ") for text in sentences.explanation(results)]
+    own = "With one thread each, the median epoch goes from 5.00 s to 2.50 s in PyTorch and from"
+    place = next(place for place, text in enumerate(said) if text.startswith(own))
+    assert said[place].endswith("from 3.00 s to 3.10 s in MXNet.")
+    assert "the ratio of MXNet to PyTorch goes from" in said[place + 1]
+
+
 def test_a_run_that_the_seeds_make_unlikely_is_named(results):
     mxnet = results.tutorial_check["framework"] == "mxnet"
     results.tutorial_check.loc[mxnet, "verdict"] = "inconsistent"
@@ -281,7 +318,11 @@ def test_a_run_that_the_seeds_make_unlikely_is_named(results):
     pytorch, mxnet = rows["baseline", "PyTorch"], rows["baseline", "MXNet"]
     assert (*pytorch[:2], pytorch[-1]) == ("0.0666", "likely", "5 / 5")
     assert (*mxnet[:2], mxnet[-1]) == ("0.0674", "not likely", "0 / 5")
-    assert "0.0674, is not a likely value" in " ".join(sentences.check_sentences(results))
+    said = " ".join(sentences.check_sentences(results))
+    assert "0.0674, is not a likely value" in said
+    assert said.count("Of the log’s 5 epochs, 0 have a likely value.") == 1  # MXNet's
+    assert "means of PyTorch over the rounds are likely values in 10 of 10 cases" in said
+    assert "means of MXNet over the rounds are likely values in 0 of 10 cases" in said
 
 
 def test_findings_of_the_audit_are_shown_errors_first(made, config):

@@ -198,7 +198,13 @@ def explanation(results: Results) -> list[str]:
         ]
         shares, alone = listed(results.text, shares), listed(results.text, alone)
         sentences.append(text["loading"].format(scenario=scenario, shares=shares, alone=alone))
+    sentences += beside_memory(results)
+    told = set()
     for row in results.thread_effect.itertuples():
+        scenarios = row.track, row.scenario_x, row.scenario_y
+        if scenarios not in told:
+            sentences.append(from_scenario_to_scenario(results, *scenarios))
+            told.add(scenarios)
         shown = row.low > 1 or row.high < 1
         sentences.append(
             text["effect" if shown else "no_effect"].format(
@@ -214,6 +220,51 @@ def explanation(results: Results) -> list[str]:
             )
         )
     return sentences + without_loader(results)
+
+
+def epoch_seconds(results: Results, track: str, scenario: str) -> pd.Series:
+    """Each competitor's median over the rounds of its runs' seconds an epoch."""
+    runs = results.runs[(results.runs["track"] == track) & (results.runs["scenario"] == scenario)]
+    medians = runs.groupby("competitor")["median_epoch_seconds"].median()
+    return medians.loc[results.present(medians.index)]
+
+
+def beside_memory(results: Results) -> list[str]:
+    """What is left of an epoch of the tutorial when the data are in memory."""
+    text = results.text["why"]
+    scenario = next(iter(results.config["scenarios"]))
+    tutorial, memory = (
+        epoch_seconds(results, track, scenario) for track in ("tutorial", "controlled")
+    )
+    both = [name for name in tutorial.index if memory.get(name, INFINITE) < tutorial[name]]
+    if not both:
+        return []
+    seconds = [
+        text["seconds"].format(seconds=number(memory[name]), name=results.label(name))
+        for name in both
+    ]
+    shares = [
+        text["share"].format(
+            share=percent(results.text, 1 - memory[name] / tutorial[name]), name=results.label(name)
+        )
+        for name in both
+    ]
+    said = {"seconds": listed(results.text, seconds), "shares": listed(results.text, shares)}
+    return [text["memory"].format(scenario=scenario, **said)]
+
+
+def from_scenario_to_scenario(results: Results, track: str, x: str, y: str) -> str:
+    """How each competitor's own epochs change."""
+    before, after = (epoch_seconds(results, track, scenario) for scenario in (x, y))
+    changes = [
+        results.text["why"]["change"].format(
+            name=results.label(name), before=number(before[name]), after=number(after[name])
+        )
+        for name in before.index
+        if name in after.index
+    ]
+    lead = scenario_words(results, y)
+    return results.text["why"]["changes"].format(lead=lead, changes=listed(results.text, changes))
 
 
 def without_loader(results: Results) -> list[str]:
@@ -267,21 +318,30 @@ def failure(results: Results, row) -> str:
 
 
 def check_sentences(results: Results) -> list[str]:
-    """Whether the published values after the last epoch are likely ones."""
+    """Whether the published values are likely ones, above all the last, and whether ours are."""
+    text, sentences = results.text["learning"], []
     check = results.ordered(results.tutorial_check)
-    check = check[check["source"] == "published"]
-    last = check[check["epoch"] == check["epoch"].max()]
-    return [
-        results.text["learning"][row.verdict].format(
-            quantity=results.text["quantities"][row.quantity],
-            name=results.look_of(row.framework).label,
-            value=number(row.value, ".4f"),
-            seeds=row.seeds,
-            mean=number(row.mean, ".4f"),
-            sd=number(row.sd, ".4f"),
+    published = check[check["source"] == "published"]
+    published = published.drop_duplicates(["framework", "quantity", "epoch"])  # in each scenario
+    for (framework, quantity), log in published.groupby(["framework", "quantity"], sort=False):
+        last = log.loc[log["epoch"].idxmax()]
+        said = text[last["verdict"]].format(
+            quantity=results.text["quantities"][quantity],
+            name=results.look_of(framework).label,
+            value=number(last["value"], ".4f"),
+            seeds=last["seeds"],
+            mean=number(last["mean"], ".4f"),
+            sd=number(last["sd"], ".4f"),
         )
-        for row in last.drop_duplicates(["framework", "quantity"]).itertuples()
-    ]
+        likely = log["verdict"].eq("consistent").sum()
+        epochs = text["epochs"].format(likely=likely, count=len(log))
+        sentences.append(results.text["space"].join([said, epochs]))
+    ours = check[check["source"] == "rounds"]
+    for framework, means in ours.groupby("framework", sort=False):
+        likely = means["verdict"].eq("consistent").sum()
+        name = results.look_of(framework).label
+        sentences.append(text["ours"].format(name=name, likely=likely, count=len(means)))
+    return sentences
 
 
 def audit_sentence(results: Results) -> str:
