@@ -455,6 +455,17 @@ def test_a_gpu_has_a_line_where_there_is_one(results):
     assert rows["GPU"] == ["–", "Imagined GPU, driver 555.1", "–"]
 
 
+def test_every_way_in_which_runs_were_deployed_is_told(results):
+    def told():
+        rows = {row[0]: row[1:] for row in report_tables.environment_table(results).rows}
+        return rows.get("Deployed as") or rows["Deployed as ≠"]
+
+    assert told() == ["virtual environment"] * 3
+    second = (results.runs["competitor"] == "mxnet-cpu") & (results.runs["round"] == 1)
+    results.runs.loc[second, "deployment"] = "conda"
+    assert told() == ["virtual environment", "conda, virtual environment", "virtual environment"]
+
+
 def test_the_configuration_on_the_page_is_the_one_that_ran(page, config):
     last = html.unescape(page[page.rindex("<pre>") + 5 : page.rindex("</pre>")])
     assert yaml.safe_load(last) == config

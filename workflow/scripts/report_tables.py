@@ -265,9 +265,7 @@ def environment_table(results: Results) -> Table:
         asked = record["asked"]
         records[f"{asked['framework']}-{asked['device']}"].append(record)
     shown = {
-        text["rows"]["deployment"]: [
-            text["deployments"][r["deployment"]] for r in receipts.values()
-        ],
+        text["rows"]["deployment"]: [deployments(results, name) for name in receipts],
         text["rows"]["python"]: [r["python"] for r in receipts.values()],
         text["rows"]["imports"]: [imports(results, name) for name in receipts],
         text["rows"]["blas"]: [blas(text, of_name) for of_name in records.values()],
@@ -290,6 +288,13 @@ def environment_table(results: Results) -> Table:
     ]
     head = ["", *(results.label(name) for name in receipts)]
     return Table(text["environments"], head, rows, words=len(head))
+
+
+def deployments(results: Results, competitor: str) -> str:
+    """How the environments of its runs were deployed; more than one way is the audit's business."""
+    runs, names = results.runs, results.text["setup"]["deployments"]
+    ways = runs.loc[runs["competitor"] == competitor, "deployment"].unique()
+    return ", ".join(names[way] for way in sorted(ways))
 
 
 def build_seconds(receipt: dict) -> str:
