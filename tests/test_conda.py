@@ -1,7 +1,9 @@
 """`--use-conda` makes the same environments: a test double of conda, real solves and installs."""
 
 import json
+import os
 import re
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -12,11 +14,16 @@ from settings import ROOT
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def conda(tmp_path_factory):
+    """The variable that puts the test double first."""
+    return first_on_path(conda_double(tmp_path_factory.mktemp("conda")))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, conda):
     """A checkout after `snakemake --use-conda`."""
-    conda = conda_double(tmp_path_factory.mktemp("conda"))
     folder = small(tmp_path_factory.mktemp("in_conda") / "evenhand")
-    snakemake(folder, "--use-conda", **first_on_path(conda))
+    snakemake(folder, "--use-conda", **conda)
     return folder
 
 
@@ -55,6 +62,20 @@ def test_every_rule_that_runs_a_framework_s_python_can_be_deployed_in_every_way(
     assert len(framework) >= 3
     for rule in framework:
         assert '"../../envs/{framework}-{device}.yaml"' in rule, rule
+def test_explicit_pins_are_made_as_the_documentation_says(conda, tmp_path):
+    folder = small(tmp_path / "evenhand")
+    section = (ROOT / "docs/deployments.md").read_text().partition("### Explicit pins")[2]
+    (commands,) = re.findall(r"```sh\n(.*?)```", section.partition("\n#")[0], re.DOTALL)
+    subprocess.run(["sh", "-ec", commands], cwd=folder, env=os.environ | conda, check=True)
+    receipts = [f"results/environments/{name}.json" for name in COMPETITORS]
+    output = snakemake(folder, "--use-conda", "--", *receipts, **conda)
+    for name in COMPETITORS:
+        pins = (folder / f"envs/{name}.linux-64.pin.txt").read_text()
+        assert pins.startswith("@EXPLICIT\n") and "/conda-forge/linux-64/python-3.11." in pins
+        assert re.search(f"Using pinnings from .*{name}.linux-64.pin.txt", output)
+        assert (folder / f"results/environments/{name}.json").exists()  # as the lock has it
+
+
         assert '"results/images/{framework}-{device}.sif"' in rule, rule
 
 

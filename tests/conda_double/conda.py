@@ -1,16 +1,18 @@
-"""A test double of conda: what `snakemake --use-conda` asks of it, from channels on this machine.
+"""A test double of conda, with channels on this machine, for `snakemake --use-conda` and for pins.
 
     python conda.py setup ROOT CHANNELS      then put ROOT/bin first on PATH
 
 Solving, installing and activating are real, by py-rattler; the pip part of an environment goes
 through the environment's own pip, as conda does it. CHANNELS holds one folder for each channel,
-named as environment files name it. Any other command line than Snakemake's is refused.
+named as environment files name it. Any other command line than Snakemake's and those of
+docs/deployments.md is refused.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -55,12 +57,24 @@ def solved(names: list[str], specs: list[str]) -> list:
     return asyncio.run(search)
 
 
-def create(file: Path, prefix: Path) -> int:
-    """Make the environment of a YAML file; exit status."""
-    asked = yaml.safe_load(file.read_text())
-    specs = [d for d in asked["dependencies"] if isinstance(d, str)]
-    pins = [pin for d in asked["dependencies"] if isinstance(d, dict) for pin in d["pip"]]
-    packages = solved(asked["channels"], specs)
+PINNED = re.compile(
+    r"^.*/(?P<channel>.+)/.+/(?P<name>.+)-(?P<version>.+)-(?P<build>.+)\.tar\.bz2#(?P<md5>\w+)$",
+    re.MULTILINE,
+)
+
+
+def pinned(explicit: str) -> list:
+    """The packages of an explicit pin file, which has an address and an MD5 for each."""
+    lines = [line.groupdict() for line in PINNED.finditer(explicit)]
+    specs = ["{name} =={version} {build}".format(**line) for line in lines]
+    packages = solved(list({line["channel"] for line in lines}), specs)
+    if {package.md5.hex() for package in packages} != {line["md5"] for line in lines}:
+        sys.exit("conda double: the channels have not exactly what is pinned")
+    return packages
+
+
+def create(packages: list, prefix: Path, pins: list[str] = ()) -> int:
+    """Make an environment of packages and, through its pip, of pins; exit status."""
     cache = Path(os.environ["CONDA_DOUBLE_ROOT"]) / "pkgs"
     asyncio.run(install(packages, prefix, cache_dir=cache, show_progress=False))
     (prefix / "conda-meta/history").touch()
@@ -72,6 +86,25 @@ def create(file: Path, prefix: Path) -> int:
         pip = [prefix / "bin/python", "-m", "pip", "install", "--upgrade", "--requirement"]
         variables = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
         return subprocess.call([*pip, requirements.name], env=variables)
+
+
+def create_from(file: Path, prefix: Path) -> int:
+    """Make the environment of a YAML file, or of an explicit pin file; exit status."""
+    text = file.read_text()
+    if "@EXPLICIT" in text:
+        return create(pinned(text), prefix)
+    asked = yaml.safe_load(text)
+    specs = [d for d in asked["dependencies"] if isinstance(d, str)]
+    pins = [pin for d in asked["dependencies"] if isinstance(d, dict) for pin in d["pip"]]
+    return create(solved(asked["channels"], specs), prefix, pins)
+
+
+def explicit(prefix: Path) -> str:
+    """An explicit pin file of what conda has installed in an environment."""
+    installed = [json.loads(path.read_text()) for path in sorted(prefix.glob("conda-meta/*.json"))]
+    return "\n".join(
+        ["@EXPLICIT", *(f"{package['url']}#{package['md5']}" for package in installed)]
+    )
 
 
 def main(argv: list[str]) -> int | None:
@@ -97,7 +130,12 @@ def main(argv: list[str]) -> int | None:
         parser.add_argument("--file", type=Path, required=True)
         parser.add_argument("--prefix", type=Path, required=True)
         asked = parser.parse_args(argv[2:])
-        return create(asked.file, asked.prefix.absolute())
+        return create_from(asked.file, asked.prefix.absolute())
+    match argv:
+        case ["create", "--yes", "--override-channels", "--channel", name, "--prefix", to, *specs]:
+            return create(solved([name], specs), Path(to).absolute())
+        case ["list", "--explicit", "--md5", "--prefix", prefix]:
+            return print(explicit(Path(prefix)))
     sys.exit(f"conda double: not one of the commands that it knows: {argv}")
 
 
