@@ -53,6 +53,7 @@ rule plan:
 onstart:
     from plan import plan  # with pandas, which takes its time
 
+    check_images()
     if ALONE:
         orphans.cancel(os.getcwd())
     print(plan(config), file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,14 @@ def test_apptainer_runs_the_same_images_and_records_tell_the_file(in_apptainer):
         assert ran["image"] == f"sha256:{environment.sha256(sif)}"
 
 
+def test_another_sif_makes_another_receipt(in_apptainer, engine):
+    with open(in_apptainer / "results/images/numpy-cpu.sif", "a") as sif:
+        sif.write("\n")  # another file, of which the double reads the same
+    double = engine | first_on_path(APPTAINER)
+    asked = ["--dry-run", "--sdm", "apptainer", "--", "results/environments/numpy-cpu.json"]
+    assert "results/images/numpy-cpu.sif" in snakemake(in_apptainer, *asked, **double)
+
+
 @pytest.mark.parametrize("record", RECORDS)
 def test_step_losses_are_those_of_a_virtual_environment_to_the_last_bit(
     in_docker, in_apptainer, in_virtual_environments, record
@@ -156,6 +165,9 @@ def test_the_whole_workflow_makes_its_report_offline_in_one_image(engine, tmp_pa
 PROWL = """
 import json, os, socket, sys
 found = {"user": os.getuid(), "networks": [name for _, name in socket.if_nameindex()], "wrote": []}
+found["root_is_read_only"] = bool(os.statvfs("/").f_flag & os.ST_RDONLY)
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+found["rights"] = {key: int(status[key], 16) for key in ("CapBnd", "CapEff", "NoNewPrivs")}
 for folder in json.loads(sys.argv[1]):
     try:
         open(f"{folder}/intruder", "w").close()
@@ -181,9 +193,11 @@ def shut_in(engine, images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("given", "taken", "kept"):
         Path(folder).mkdir()
+    for folder in ("given", "kept"):  # so that no file's owner is what keeps a container out
+        Path(folder).chmod(0o777)
     Path("kept/secret").touch()
     Path("taken/rival").touch()
-    _, digest, _ = container.find_image(images["numpy-cpu"])
+    _, digest, _ = container.find_image("evenhand-", ROOT / "envs/numpy-cpu.lock")
     receipt = {"framework": "numpy", "device": "cpu", "deployment": "podman", "image": digest}
     Path("given/receipt.json").write_text(json.dumps(receipt))
 
@@ -201,6 +215,8 @@ def test_a_container_has_no_network_is_not_root_and_writes_into_its_folder_alone
     assert shut_in("-c", PROWL, json.dumps(list(map(str, folders))), secret, out) == 0
     found = json.loads(out.read_text())
     assert found["user"] != 0
+    assert found["root_is_read_only"]
+    assert found["rights"] == {"CapBnd": 0, "CapEff": 0, "NoNewPrivs": 1}
     assert found["networks"] == ["lo"] and not found["connected"]
     assert found["wrote"] == [str(tmp_path / "taken")]
     assert not found["secret"]
@@ -215,12 +231,35 @@ def test_a_link_is_not_taken_for_a_result(shut_in, capfd):
     assert os.listdir("taken") == ["rival"]
 
 
+@pytest.mark.parametrize("engine_", container.ENGINES)
+def test_gpus_are_passed_on_cuda_and_nowhere_else(engine_, tmp_path, monkeypatch, capfd):
+    (tmp_path / engine_).write_text('#!/bin/sh\n[ "$1" = images ] || { echo "$@"; exit 7; }\n')
+    (tmp_path / engine_).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    receipt = {"framework": "any", "deployment": engine_, "image": "sha256:0"}
+    for device in ("cpu", "cuda"):
+        (tmp_path / "receipt.json").write_text(json.dumps(receipt | {"device": device}))
+        flags = ["--receipt", tmp_path / "receipt.json", "--write", tmp_path / "out", "--", "x"]
+        assert container.main(list(map(str, flags))) == 7
+        asked = capfd.readouterr().out
+        assert (" ".join(container.GPUS[engine_]) in asked) == (device == "cuda")
+        assert "--network none" in asked and f"any-{device}/bin/python x" in asked
+
+
 def test_a_failing_program_leaves_nothing(shut_in):
     assert shut_in("-c", "open('taken/out', 'w').close(); raise SystemExit(7)") == 7
     assert os.listdir("taken") == ["rival"]
 
 
 # ---- What is not there -----------------------------------------------
+
+
+def test_an_image_that_is_gone_is_told_with_a_remedy(shut_in, capfd):
+    receipt = json.loads(Path("given/receipt.json").read_text())
+    Path("given/receipt.json").write_text(json.dumps(receipt | {"image": f"sha256:{'0' * 64}"}))
+    assert shut_in("-c", "pass") == 1
+    assert "snakemake --forcerun environment" in capfd.readouterr().err
+    assert os.listdir("taken") == ["rival"]
 
 
 def fake(folder: Path, program: str, words: str) -> None:
@@ -241,40 +280,67 @@ def test_engines_that_are_absent_or_refuse_are_named(tmp_path, monkeypatch):
     refusal = r"docker does not answer .permission denied"
     with pytest.raises(container.ContainerError, match=refusal):
         container.engines()
+    fake(tmp_path, "podman", "")
+    with pytest.raises(container.ContainerError, match=r"podman does not answer .exit status 1"):
+        container.engines()
 
 
-def test_a_missing_image_is_told_in_one_line_before_any_training(engine, tmp_path):
+def refused(folder: Path, *arguments: str, **variables: str) -> str:
+    """The one line with which Snakemake refuses to begin; no job has."""
+    output = snakemake(folder, *arguments, fails=True, **variables)
+    assert not (folder / "logs").exists() and not (folder / "results").exists()
+    (line,) = re.findall(r"^WorkflowError.*\n(.+)$", output, flags=re.MULTILINE)
+    return line
+
+
+def test_a_missing_image_is_told_before_anything_begins(engine, tmp_path):
     folder = small(tmp_path / "evenhand", frameworks=["numpy"])
-    options = ["--config", "runtime=docker", "image_prefix=nobody-", "--"]
-    snakemake(folder, *options, RECORDS[1], fails=True, **engine)
-    (line,) = (folder / "logs/environment/numpy-cpu.log").read_text().splitlines()
-    assert "no image nobody-numpy-cpu:" in line and "python containers/build.py" in line
-    assert not (folder / "results/runs").exists()
+    line = refused(folder, "--config", "runtime=docker", "image_prefix=nobody-", **engine)
+    assert "no image nobody-numpy-cpu:" in line
+    assert line.endswith("python containers/build.py --prefix nobody- numpy-cpu")
 
 
-def test_a_missing_sif_is_told_in_one_line_before_any_training(tmp_path):
+def test_engines_that_refuse_are_told_before_anything_begins(tmp_path):
+    folder = small(tmp_path / "evenhand", frameworks=["numpy"])
+    fake(tmp_path / "bin", "docker", "permission denied")
+    fake(tmp_path / "bin", "podman", "no subuid ranges found")
+    line = refused(folder, "--config", "runtime=docker", **first_on_path(tmp_path / "bin"))
+    assert "docker does not answer (permission denied)" in line
+    assert "podman does not answer (no subuid ranges found)" in line
+
+
+def test_what_needs_no_image_asks_for_none(tmp_path):
+    folder = small(tmp_path / "evenhand", frameworks=["numpy"])
+    fake(tmp_path / "bin", "docker", "permission denied")
+    fake(tmp_path / "bin", "podman", "permission denied")
+    options = ["--config", "runtime=docker", "--", "results/data/mnist.npz"]
+    snakemake(folder, *options, **first_on_path(tmp_path / "bin"))
+
+
+def test_a_missing_sif_is_told_before_anything_begins(tmp_path):
     folder = small(tmp_path / "evenhand", frameworks=["numpy"])
     apptainer = tmp_path / "bin"
     fake(apptainer, "apptainer", "")
     (apptainer / "apptainer").write_text("#!/bin/sh\necho apptainer version 1.3.4\n")
-    path = first_on_path(apptainer)
-    snakemake(folder, "--sdm", "apptainer", "--", RECORDS[1], fails=True, **path)
-    (line,) = (folder / "logs/environment/numpy-cpu.log").read_text().splitlines()
+    line = refused(folder, "--sdm", "apptainer", **first_on_path(apptainer))
     assert "results/images/numpy-cpu.sif is missing" in line and "--archive results/images" in line
-    assert not (folder / "results/runs").exists()
 
 
 def test_without_apptainer_one_line_tells_so(tmp_path):
     folder = small(tmp_path / "evenhand")
-    output = snakemake(folder, "--sdm", "apptainer", "--", *RECORDS, PATH="/bin", fails=True)
-    assert "The apptainer or singularity command has to be available" in output
+    line = refused(folder, "--sdm", "apptainer", "--", *RECORDS, PATH="/bin")
+    assert "The apptainer or singularity command has to be available" in line
 
 
-def test_a_lock_at_odds_with_its_environment_is_told_before_anything_is_built(tmp_path):
+def test_a_lock_at_odds_with_its_environment_is_told_before_anything_begins(tmp_path):
     folder = small(tmp_path / "evenhand")
-    yaml = folder / "envs/numpy-cpu.yaml"
-    yaml.write_text(yaml.read_text().replace("numpy==2.4.6", "numpy==2.4.5"))
-    snakemake(folder, "results/environments/numpy-cpu.json", fails=True)
-    (line,) = (folder / "logs/environment/numpy-cpu.log").read_text().splitlines()
-    assert "numpy (locked: 2.4.6, pinned: 2.4.5)" in line and "lock.py" in line
-    assert not (folder / "results/environments/numpy-cpu").exists()
+    yaml, lock = (folder / f"envs/numpy-cpu.{suffix}" for suffix in ("yaml", "lock"))
+    pins = yaml.read_text()
+    yaml.write_text(pins.replace("numpy==2.4.6", "numpy==2.4.5"))
+    for deployment in ([], ["--sdm", "conda"], ["--config", "runtime=docker"]):
+        line = refused(folder, *deployment)
+        assert "numpy (locked: 2.4.6, pinned: 2.4.5)" in line and "lock.py" in line
+    yaml.write_text(pins)
+    lock.unlink()
+    line = refused(folder)
+    assert "envs/numpy-cpu.lock is missing" in line and "lock.py" in line

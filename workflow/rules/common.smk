@@ -16,6 +16,7 @@ ENVS = os.path.relpath(os.path.join(workflow.basedir, "envs"))
 sys.path.insert(0, f"{CODE}/scripts")
 
 import container
+import environment
 import orphans
 import settings
 
@@ -23,7 +24,9 @@ try:
     settings.checked(config)
     methods = [method.name.lower() for method in workflow.deployment_settings.deployment_method]
     DEPLOYMENT = settings.deployment(methods, config["runtime"])
-except settings.ConfigError as error:
+    for path in settings.environments(config):
+        environment.check_pins(path, path.with_suffix(".lock"))
+except (settings.ConfigError, environment.BuildError) as error:
     raise WorkflowError(str(error))
 
 # Kinds of nodes are examined apart; who is unfit on those that are asked for takes no part.
@@ -143,6 +146,28 @@ def interpreter(wildcards, input, output):
     if DEPLOYMENT == "conda":
         return "python"  # of the environment that Snakemake activates
     return container.python_of(competitor)
+
+
+def sif_of(wildcards):
+    """The image that Apptainer runs, if it is there: another image makes another receipt."""
+    path = f"results/images/{wildcards.framework}-{wildcards.device}.sif"
+    return [path] if DEPLOYMENT == "apptainer" and os.path.exists(path) else []
+
+
+def check_images():
+    """Stop if an image is missing that a job of this run looks for: one line, before any has begun."""
+    names = [
+        f"{job.wildcards.framework}-{job.wildcards.device}"
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name == "environment"
+    ]
+    try:
+        for name in names:
+            sif = Path(f"results/images/{name}.sif")
+            lock = Path(f"{ENVS}/{name}.lock")
+            environment.check_image(DEPLOYMENT, lock, config["image_prefix"], sif)
+    except (container.ContainerError, environment.BuildError) as error:
+        raise WorkflowError(str(error))
 
 
 def training_of(wildcards):

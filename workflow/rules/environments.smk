@@ -3,6 +3,7 @@ rule environment:
     input:
         yaml=f"{ENVS}/{{framework}}-{{device}}.yaml",
         lock=f"{ENVS}/{{framework}}-{{device}}.lock",
+        sif=sif_of,
     output:
         receipt="results/environments/{framework}-{device}.json",
     log:

@@ -26,6 +26,7 @@ from toolbox.record import sha256
 ENGINES = ("docker", "podman")
 ENVIRONMENTS = "/opt/evenhand/environments"  # where images hold them, see containers/Containerfile
 NOBODY = 65532  # the user of an image; runs are the caller's, unless that is root
+NOT_STARTED = 125  # exit status of both engines where they, and not the program, fail
 GPUS = {"docker": ["--gpus", "all"], "podman": ["--device", "nvidia.com/gpu=all"]}
 
 
@@ -50,28 +51,30 @@ def engines(names: tuple[str, ...] = ENGINES) -> list[str]:
         if not shutil.which(name):
             said.append(f"{name} is not installed")
             continue
-        trial = subprocess.run([name, "info"], capture_output=True, text=True)
+        # Not `info`, of whose failure docker's older versions tell on standard output.
+        trial = subprocess.run([name, "images", "--quiet"], capture_output=True, text=True)
         if trial.returncode == 0:
             answering.append(name)
         else:
-            said.append(f"{name} does not answer ({trial.stderr.strip().splitlines()[-1]})")
+            why = trial.stderr.strip().splitlines()[-1:] or [f"exit status {trial.returncode}"]
+            said.append(f"{name} does not answer ({why[0]})")
     if not answering:
         raise ContainerError(f"No container engine can be used: {'; '.join(said)}.")
     return answering
 
 
-def find_image(name: str) -> tuple[str, str, int]:
-    """Which engine has an image, the image's id ("sha256:...") and its size in bytes."""
+def find_image(prefix: str, lock: Path) -> tuple[str, str, int]:
+    """Which engine has the image for a lock, the image's id ("sha256:...") and its bytes."""
+    name = image_name(prefix, lock)
     for engine in (answering := engines()):
         inspect = [engine, "image", "inspect", "--format", "{{.Id}} {{.Size}}", name]
         found = subprocess.run(inspect, capture_output=True, text=True)
         if found.returncode == 0:
             digest, size = found.stdout.split()
             return engine, f"sha256:{digest.removeprefix('sha256:')}", int(size)
-    competitor = name.rpartition("/")[2].partition(":")[0]
     raise ContainerError(
-        f"{' and '.join(answering)} have no image {name}: build it with "
-        f"`python containers/build.py`, which makes {competitor} from today's lock."
+        f"There is no image {name} in {' or '.join(answering)}. "
+        f"This builds it: python containers/build.py --prefix {prefix} {lock.stem}"
     )
 
 
@@ -88,7 +91,8 @@ def command(
     folder that really takes what is written.
     """
     here = os.getcwd()
-    options = ["--rm", "--init", "--network", "none", "--hostname", machine()["node"]]
+    options = ["--rm", "--init", "--pull", "never"]
+    options += ["--network", "none", "--hostname", machine()["node"]]
     # labels: SELinux would refuse the mounts, or the user's own files would have to be relabeled
     options += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     options += ["--security-opt", "label=disable"]
@@ -108,6 +112,11 @@ def command(
     return [engine, "run", *options, image]
 
 
+def apptainer() -> str:
+    """Apptainer's command, or Singularity's where that is what there is, as Snakemake takes it."""
+    return next(filter(shutil.which, ("apptainer", "singularity")), "apptainer")
+
+
 def run(receipt: dict, read: list[Path], write: list[Path], arguments: list[str]) -> int:
     """Run Python in the image of the receipt; exit status. All of `write` is in one folder."""
     (folder,) = {path.parent for path in write}
@@ -115,14 +124,19 @@ def run(receipt: dict, read: list[Path], write: list[Path], arguments: list[str]
     with tempfile.TemporaryDirectory(dir=folder, prefix=".container-") as empty:
         if os.getuid() == 0:  # root lends the folder to the image's own user
             os.chown(empty, NOBODY, NOBODY)
-        start = command(
+        begin = command(
             receipt["deployment"],
             receipt["image"],
             receipt["device"],
             read,
             {folder: Path(empty)},
         )
-        status = subprocess.run([*start, python, *arguments]).returncode
+        status = subprocess.run([*begin, python, *arguments]).returncode
+        if status == NOT_STARTED:
+            raise ContainerError(
+                f"{receipt['deployment']} did not start {receipt['image']} and says why above. "
+                "If the image is gone, build it again; then: snakemake --forcerun environment"
+            )
         if status == 0:
             for path in write:
                 left = Path(empty) / path.name

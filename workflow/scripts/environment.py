@@ -151,6 +151,8 @@ def build(folder: Path, python: str, lock: Path) -> list:
 def check_pins(environment: Path, lock: Path) -> tuple[str, str]:
     """The Python and the package that an environment is for, if its file and its lock agree."""
     python, pins = asked(environment.read_text())
+    if not lock.exists():
+        raise BuildError(f"{lock} is missing. This makes it: python workflow/scripts/lock.py")
     pinned = dict(pin.split("==") for pin in pins)
     if wrong := differences(locked_versions(lock), pinned, "pinned"):
         raise BuildError(
@@ -189,6 +191,17 @@ def size_on_disk(folder: Path) -> int:
     return 512 * sum(files.values())
 
 
+def check_image(deployment: str, lock: Path, image_prefix: str, sif: Path) -> None:
+    """Raise if an environment is to be an image and that is not there."""
+    if deployment == "docker":
+        container.find_image(image_prefix, lock)
+    if deployment == "apptainer" and not sif.exists():
+        raise BuildError(
+            f"The image {sif} is missing. Where Apptainer is installed this makes it: "
+            f"python containers/build.py --archive {sif.parent} {lock.stem}"
+        )
+
+
 def make(args: argparse.Namespace, python: str, lock: Path) -> tuple[list, str, str | None, int]:
     """Make an environment, or find the one that has been made.
 
@@ -206,15 +219,10 @@ def make(args: argparse.Namespace, python: str, lock: Path) -> tuple[list, str, 
             raise BuildError(f"The image that this runs in has no environment {lock.stem}.")
         return [inside], args.deployment, None, size_on_disk(folder)
     if args.deployment == "apptainer":
-        if not args.sif.exists():
-            raise BuildError(
-                f"The image {args.sif} is missing. Where Apptainer is installed this makes it: "
-                f"python containers/build.py --archive {args.sif.parent} {lock.stem}"
-            )
         digest = f"sha256:{sha256(args.sif)}"
-        start = ["apptainer", "exec", args.sif, inside]
+        start = [container.apptainer(), "exec", args.sif, inside]
         return start, args.deployment, digest, args.sif.stat().st_size
-    engine, digest, size = container.find_image(container.image_name(args.image_prefix, lock))
+    engine, digest, size = container.find_image(args.image_prefix, lock)
     return [*container.command(engine, digest), inside], engine, digest, size
 
 
@@ -230,6 +238,7 @@ def main(argv: list[str]) -> None:
     begin = time.monotonic()
     try:
         python, package = check_pins(args.environment, args.lock)
+        check_image(args.deployment, args.lock, args.image_prefix, args.sif)
         interpreter, deployment, image, size = make(args, python, args.lock)
         version, packages = check(interpreter, args.lock)
         if not version.startswith(f"{python}."):

@@ -145,6 +145,13 @@ def competitors(config: dict, track: str, root: Path = ROOT) -> list[str]:
     ]
 
 
+def environments(config: dict, root: Path = ROOT) -> list[Path]:
+    """The files of the environments that the configuration can ask for."""
+    names = product(config["frameworks"], config["devices"])
+    paths = [root / f"envs/{framework}-{device}.yaml" for framework, device in names]
+    return [path for path in paths if path.exists()]
+
+
 def node_class(resources: list[str]) -> str:
     """A folder's name for the kind of machines that a cluster is asked for by default, or `here`.
 
