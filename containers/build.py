@@ -1,6 +1,7 @@
 """Build the images of environments, or of the whole workflow, from containers/Containerfile.
 
-    python containers/build.py                        one image for each environment in envs/
+    python containers/build.py                        an image for each *-cpu environment
+    python containers/build.py all                    for each environment: *-cuda is 10 GB more
     python containers/build.py numpy-cpu mxnet-cpu    these two
     python containers/build.py workflow               Snakemake and all *-cpu ones in one image
 
@@ -10,6 +11,7 @@ and the digest of its lock, so `snakemake --config runtime=docker` finds the one
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,12 +20,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "workflow/scripts"))
 
-from container import ContainerError, engines, image_name  # noqa: E402, found through the line above
+import container  # noqa: E402, found through the line above
 
 BUILDERS = ("docker", "podman", "buildah")
 ENVIRONMENTS = sorted(path.stem for path in ROOT.glob("envs/*.lock"))
-# What the image of the workflow holds: those for cuda are 10 GB more and need a GPU beside them.
-WITHIN = [name for name in ENVIRONMENTS if name.endswith("-cpu")]
+# What is built unless more is asked for, and what the image of the workflow holds.
+CPU = [name for name in ENVIRONMENTS if name.endswith("-cpu")]
 
 
 def revision() -> str:
@@ -38,14 +40,16 @@ def revision() -> str:
 def build(engine: str, image: str, asked: argparse.Namespace) -> str:
     """Build the image of one environment, or of the workflow; its name."""
     if image == "workflow":
-        target, contents, name = image, [image, *WITHIN], f"{asked.prefix}{image}:latest"
+        target, contents, name = image, [image, *CPU], f"{asked.prefix}{image}:latest"
+        version = re.search("^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1]
     else:
         target, contents = "environment", [image]
-        name = image_name(asked.prefix, ROOT / f"envs/{image}.lock")
+        name = container.image_name(asked.prefix, ROOT / f"envs/{image}.lock")
+        version = name.rpartition(":")[2]
     arguments = {
         "ENVIRONMENTS": " ".join(contents),
         "TITLE": f"Evenhand: {image}",
-        "VERSION": name.rpartition(":")[2],
+        "VERSION": version,
         "REVISION": revision(),
     }
     if asked.base:
@@ -61,7 +65,7 @@ def build(engine: str, image: str, asked: argparse.Namespace) -> str:
             command += ["--secret", f"id={secret},src={file.absolute()}"]
     # Docker's older builder knows neither secrets nor stages that can be left out.
     if subprocess.run([*command, ROOT], env=os.environ | {"DOCKER_BUILDKIT": "1"}).returncode:
-        raise ContainerError(f"{name} was not built; {engine} says why above.")
+        raise container.ContainerError(f"{name} was not built; {engine} says why above.")
     return name
 
 
@@ -75,12 +79,13 @@ def archive(engine: str, name: str, path: Path) -> Path:
         "buildah": ["buildah", "push", name, f"docker-archive:{path}:{name}"],
     }
     if subprocess.run(save[engine]).returncode:
-        raise ContainerError(f"{path} was not written; {engine} says why above.")
-    if not shutil.which("apptainer"):
+        raise container.ContainerError(f"{path} was not written; {engine} says why above.")
+    apptainer = container.apptainer()
+    if not shutil.which(apptainer):
         return path
     sif = path.with_suffix(".sif")
-    if subprocess.run(["apptainer", "build", "--force", sif, f"docker-archive:{path}"]).returncode:
-        raise ContainerError(f"{sif} was not built; apptainer says why above.")
+    if subprocess.run([apptainer, "build", "--force", sif, f"docker-archive:{path}"]).returncode:
+        raise container.ContainerError(f"{sif} was not built; {apptainer} says why above.")
     path.unlink()
     return sif
 
@@ -90,23 +95,24 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(
         description=usage, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("images", nargs="*", default=ENVIRONMENTS, metavar="IMAGE")
+    parser.add_argument("images", nargs="*", default=CPU, metavar="IMAGE")
     parser.add_argument("--base", help="base image with Python 3.11 in place of the recipe's")
     parser.add_argument("--ca-certificates", type=Path, help="of a proxy that inspects TLS (.pem)")
     parser.add_argument("--pip-config", type=Path, help="pip.conf, as for an institute's mirror")
     parser.add_argument("--prefix", default="evenhand-", help="how the names of images begin")
     parser.add_argument("--archive", type=Path, help="folder for .tar files, or .sif for Apptainer")
     asked = parser.parse_args(argv)
-    if unknown := set(asked.images) - {*ENVIRONMENTS, "workflow"}:
-        parser.error(f"no such image: {', '.join(unknown)} ({', '.join(ENVIRONMENTS)}, workflow)")
+    known = [*ENVIRONMENTS, "workflow", "all"]
+    if unknown := sorted({*asked.images}.difference(known)):
+        parser.error(f"no such image: {', '.join(unknown)} ({', '.join(known)})")
     try:
-        engine = engines(BUILDERS)[0]
-        for image in asked.images:
+        engine = container.engines(BUILDERS)[0]
+        for image in ENVIRONMENTS if "all" in asked.images else asked.images:
             name = build(engine, image, asked)
             print(f"built {name} with {engine}")
             if asked.archive:
                 print(f"wrote {archive(engine, name, asked.archive / f'{image}.tar')}")
-    except ContainerError as error:
+    except container.ContainerError as error:
         sys.exit(str(error))
 
 
