@@ -42,7 +42,6 @@ rule all:
     default_target: True
     input:
         "results/report.html",
-        "results/nodes.csv",
 
 
 rule plan:

@@ -56,7 +56,9 @@ def analysis(folder: Path) -> None:
         answers = folder / f"results/statements/{framework}-cpu.json"
         answers.parent.mkdir(exist_ok=True)
         answers.write_text("[]")
-    rules = "collect audit gate tutorial_check compare statements figures report".split()
+    rules = (
+        "collect audit gate tutorial_check compare compare_nodes statements figures report".split()
+    )
     targets = ["results/report.html"]
     report = [*SNAKEMAKE, *targets, "--config", "rounds=1000", "--rerun-triggers", "mtime"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

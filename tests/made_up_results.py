@@ -6,6 +6,7 @@ from pathlib import Path
 
 import collect
 import compare
+import compare_nodes
 import pandas as pd
 import report
 import settings
@@ -58,9 +59,11 @@ def compared(tables: dict, config: dict) -> dict[str, pd.DataFrame]:
     sound = compare.admit(runs, tables["audit"])
     reasons = compare.not_comparable(runs, tables["gate"], tables["tutorial_check"])
     names = list(looks(config))
+    comparison = compare.compare(runs, sound, reasons, names, section)
     return tables | {
-        "comparison": compare.compare(runs, sound, reasons, names, section),
+        "comparison": comparison,
         "thread_effect": compare.thread_effect(sound, reasons, names, section["confidence"]),
+        "nodes": compare_nodes.by_fingerprint(sound, comparison, section["confidence"]),
     }
 
 

@@ -3,6 +3,10 @@
 import pandas as pd
 from compare_nodes import by_fingerprint
 
+PAIR = pd.DataFrame(
+    [("controlled", "x", "a", "b", "slower")], columns=["track", "scenario", "a", "b", "verdict"]
+)
+
 
 def runs(ratios: dict[str, list[float]]) -> pd.DataFrame:
     """Runs of a and b in which a takes these times as long, on machines of these fingerprints."""
@@ -19,9 +23,7 @@ def runs(ratios: dict[str, list[float]]) -> pd.DataFrame:
 
 
 def test_each_kind_of_machine_has_its_own_ratio_and_a_difference_is_told():
-    table = by_fingerprint(
-        runs({"old": [2.0, 2.02, 1.98], "new": [1.0, 1.01, 0.99]}), ["b", "a"], 0.95
-    )
+    table = by_fingerprint(runs({"old": [2.0, 2.02, 1.98], "new": [1.0, 1.01, 0.99]}), PAIR, 0.95)
     table = table.set_index("fingerprint")
     assert table["ratio"].round(2).to_dict() == {"old": 2.0, "new": 1.0}
     assert table["nodes"].to_dict() == {"old": "n0;n1", "new": "n0;n1"}
@@ -30,16 +32,19 @@ def test_each_kind_of_machine_has_its_own_ratio_and_a_difference_is_told():
 
 
 def test_kinds_that_agree_differ_in_nothing():
-    table = by_fingerprint(
-        runs({"old": [1.0, 1.02, 0.98], "new": [1.0, 1.01, 0.99]}), ["b", "a"], 0.95
-    )
+    table = by_fingerprint(runs({"old": [1.0, 1.02, 0.98], "new": [1.0, 1.01, 0.99]}), PAIR, 0.95)
     assert not table["differs"].any()
 
 
 def test_one_round_has_a_ratio_and_no_interval():
-    (row,) = by_fingerprint(runs({"old": [1.5]}), ["b", "a"], 0.95).itertuples()
+    (row,) = by_fingerprint(runs({"old": [1.5]}), PAIR, 0.95).itertuples()
     assert pd.isna(row.low) and not row.differs
 
 
 def test_no_sound_run_gives_an_empty_table():
-    assert by_fingerprint(runs({"old": [1.5]})[:0], ["b", "a"], 0.95).empty
+    assert by_fingerprint(runs({"old": [1.5]})[:0], PAIR, 0.95).empty
+
+
+def test_who_is_not_comparable_is_not_ranked_by_machine_either():
+    barred = PAIR.assign(verdict="not comparable")
+    assert by_fingerprint(runs({"old": [1.5, 1.6]}), barred, 0.95).empty

@@ -367,6 +367,37 @@ def test_machines_are_told_apart(made, config):
     assert "2 kinds of machine" in dict(sentences.alerts(results))["warning"]
 
 
+def test_ratios_are_told_by_machine_where_there_are_several(made, config):
+    assert report_tables.node_table(made_up_results.results(made, config)) is None
+    runs = made["runs"].copy()
+    other = runs["round"] >= config["rounds"] // 2
+    runs.loc[other, ["fingerprint", "node"]] = ["f" * 64, "other"]
+    slow = other & (runs["competitor"] == "numpy-cpu")
+    runs.loc[slow, "median_epoch_seconds"] *= 10
+    results = made_up_results.results(
+        made_up_results.compared(made | {"runs": runs}, config), config
+    )
+    elsewhere = copy.deepcopy(results.records[0])
+    elsewhere["ran"]["machine"]["fingerprint"] = "f" * 64
+    results.records.append(elsewhere)
+    table = report_tables.node_table(results)
+    by_pair = {(*row[:3], row[3]): row[5] for row in table.rows}
+    pair = ("controlled", "baseline", "NumPy / PyTorch")
+    assert all(by_pair[*pair, f"Machine {number}"].endswith(" ≠") for number in (1, 2))
+    same = ("tutorial", "baseline", "MXNet / PyTorch")
+    assert not any(by_pair[*same, f"Machine {number}"].endswith("≠") for number in (1, 2))
+    assert table.caption in made_up_results.page(results)
+
+
+def test_who_was_left_out_is_told_without_a_track(made, config):
+    note = {"competitor": "mxnet-cpu", "severity": "note", "check": "left out", "finding": "unfit"}
+    audit = pd.DataFrame([note], columns=made["audit"].columns)
+    (row,) = report_tables.audit_table(
+        made_up_results.results(made | {"audit": audit}, config)
+    ).rows
+    assert row == ["note", "–", "–", "–", "MXNet", "left out", "unfit", "–"]
+
+
 # ---- the page --------------------------------------------------------
 
 

@@ -135,6 +135,7 @@ rule compare_nodes:
     input:
         runs="results/runs.csv",
         audit="results/audit.csv",
+        comparison="results/comparison.csv",
         code=[f"{CODE}/scripts/inference.py", f"{CODE}/scripts/compare.py"],
     output:
         "results/nodes.csv",
@@ -142,8 +143,5 @@ rule compare_nodes:
         "logs/compare_nodes.log",
     params:
         confidence=config["comparison"]["confidence"],
-        competitors=expand(
-            "{framework}-{device}", framework=config["frameworks"], device=config["devices"]
-        ),
     script:
         "../scripts/compare_nodes.py"

@@ -72,6 +72,7 @@ rule report:
         audit="results/audit.csv",
         comparison="results/comparison.csv",
         thread_effect="results/thread_effect.csv",
+        nodes="results/nodes.csv",
         gate=CHECKS["gate"],
         gate_steps=CHECKS["gate_steps"],
         tutorial_check=CHECKS["tutorial_check"],

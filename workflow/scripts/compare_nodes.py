@@ -4,7 +4,6 @@ A pair with intervals that do not overlap between two fingerprints has no one ra
 """
 
 import sys
-from itertools import combinations
 
 import inference
 import pandas as pd
@@ -13,23 +12,25 @@ from compare import admit, of_scenario, pair
 COLUMNS = ["track", "scenario", "a", "b", "fingerprint", "nodes", "rounds", "ratio", "low", "high"]
 
 
-def by_fingerprint(sound: pd.DataFrame, competitors: list[str], confidence: float) -> pd.DataFrame:
-    """One row for each pair and fingerprint; ``sound`` are the runs that the audit admits.
+def by_fingerprint(
+    sound: pd.DataFrame, comparison: pd.DataFrame, confidence: float
+) -> pd.DataFrame:
+    """One row for each pair of the comparison and each fingerprint.
 
-    Under two rounds there is a ratio and no interval. ``differs`` holds where the interval lies
-    wholly beside that of another fingerprint of the same pair.
+    ``sound`` are the runs that the audit admits. A pair with a member that is not comparable has no
+    row. Under two rounds there is a ratio and no interval. ``differs`` holds where the interval
+    lies wholly beside that of another fingerprint of the same pair.
     """
     rows = []
-    for (track, scenario), _ in sound.groupby(["track", "scenario"], sort=False):
+    ranked = comparison[comparison["verdict"] != "not comparable"]
+    for track, scenario, a, b in ranked[COLUMNS[:4]].itertuples(index=False):
         here = of_scenario(sound, track, scenario)
-        taking_part = [name for name in competitors if name in set(here["competitor"])]
         node = here.drop_duplicates("round").set_index("round")["node"]
-        for b, a in combinations(taking_part, 2):
-            for fingerprint, rounds in pair(here, a, b).groupby("fingerprint"):
-                found = inference.effect(rounds["d"], confidence=confidence)
-                nodes = ";".join(sorted(node[rounds.index].unique()))
-                row = (track, scenario, a, b, fingerprint, nodes, len(rounds))
-                rows.append((*row, found.ratio, found.low, found.high))
+        for fingerprint, rounds in pair(here, a, b).groupby("fingerprint"):
+            found = inference.effect(rounds["d"], confidence=confidence)
+            nodes = ";".join(sorted(node[rounds.index].unique()))
+            row = (track, scenario, a, b, fingerprint, nodes, len(rounds))
+            rows.append((*row, found.ratio, found.low, found.high))
     table = pd.DataFrame(rows, columns=COLUMNS)
     beside = [
         ((pair["low"] > row.high) | (pair["high"] < row.low)).any()
@@ -41,9 +42,9 @@ def by_fingerprint(sound: pd.DataFrame, competitors: list[str], confidence: floa
 
 if __name__ == "__main__":
     sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
-    runs, audit = pd.read_csv(snakemake.input.runs), pd.read_csv(snakemake.input.audit)
-    table = by_fingerprint(
-        admit(runs, audit), snakemake.params.competitors, snakemake.params.confidence
+    runs, audit, comparison = (
+        pd.read_csv(snakemake.input[name]) for name in ("runs", "audit", "comparison")
     )
+    table = by_fingerprint(admit(runs, audit), comparison, snakemake.params.confidence)
     table.to_csv(snakemake.output[0], index=False)
     print(table.to_string(index=False))

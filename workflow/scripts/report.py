@@ -128,7 +128,7 @@ if __name__ == "__main__":
     given = snakemake.input
     read = {
         name: pd.read_csv(given[name], dtype={"outliers": str})  # rounds such as "1;3", or one
-        for name in ("runs", "epochs", "comparison", "thread_effect", "audit")
+        for name in ("runs", "epochs", "comparison", "thread_effect", "nodes", "audit")
     }
     for name, columns in ABSENT.items():
         read[name] = pd.read_csv(given[name]) if given[name] else pd.DataFrame(columns=columns)

@@ -24,6 +24,7 @@ class Results:
     epochs: pd.DataFrame
     comparison: pd.DataFrame
     thread_effect: pd.DataFrame
+    nodes: pd.DataFrame  # ratios apart for each kind of machine
     gate: pd.DataFrame  # empty without the controlled track
     audit: pd.DataFrame
     tutorial_check: pd.DataFrame  # empty without the tutorial track

@@ -136,7 +136,8 @@ def audit_table(results: Results) -> Table:
     for row in results.audit.sort_values("severity", kind="stable").head(MOST_ROWS).itertuples():
         whole = text["whole_round"]
         who = whole if pd.isna(row.competitor) else results.label(row.competitor)
-        place = [row.track, row.scenario, number(row.round, ".0f"), who]
+        place = [NONE if pd.isna(part) else part for part in (row.track, row.scenario)]
+        place += [number(row.round, ".0f"), who]
         file = NONE if pd.isna(row.file) else row.file
         rows.append([text["severity"][row.severity], *place, row.check, row.finding, file])
     columns = ["severity", "track", "scenario", "round", "competitor", "check", "finding", "file"]
@@ -255,6 +256,27 @@ def machine_table(results: Results) -> Table:
     head = ["", *(text["machine"].format(number=place + 1) for place in range(len(machines)))]
     rows = [[text["rows"][name], *values] for name, values in shown.items()]
     return Table(text["machines"], head, rows, words=len(head))
+
+
+def node_table(results: Results) -> Table | None:
+    """Each pair's ratio by kind of machine, with a mark where it is another one's; None for one."""
+    text = results.text["setup"]
+    machines = list(dict.fromkeys(r["ran"]["machine"]["fingerprint"] for r in results.records))
+    if len(machines) < 2:
+        return None
+    rows = [
+        [
+            *(row.track, row.scenario),
+            text["pair"].format(a=results.label(row.a), b=results.label(row.b)),
+            text["machine"].format(number=machines.index(row.fingerprint) + 1),
+            row.rounds,
+            times(row.ratio) + (" ≠" if row.differs else ""),
+            between(results.text, row.low, row.high, times),
+        ]
+        for row in results.nodes.itertuples()
+    ]
+    columns = ["track", "scenario", "pair", "machine", "rounds", "ratio", "interval"]
+    return Table(text["nodes"], heads(results, columns), rows, words=4)
 
 
 def environment_table(results: Results) -> Table:
