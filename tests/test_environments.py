@@ -140,7 +140,11 @@ def make_lock(tmp_path, lines):
 def test_a_build_holds_exactly_what_the_lock_says(tmp_path, make_lock):
     lock = make_lock("tiny 1.0", "tiny-helper 1.0")
     interpreter = environment.build(tmp_path / "environment", PYTHON, lock)
+    (site,) = tmp_path.glob("environment/lib/*/site-packages")
+    (site / "tiny-0.9.dist-info").mkdir()  # as pip may leave it of what conda had installed
+    (site / "tiny-0.9.dist-info/INSTALLER").touch()
     version, packages = environment.check(interpreter, lock)
+    assert environment.look_inside(interpreter) == (version, packages)
     assert version.startswith(PYTHON)
     assert packages == {"tiny": "1.0", "tiny-helper": "1.0"}
     assert list(tmp_path.glob("environment/**/tiny/__pycache__/*.pyc"))  # not left to a clocked run

@@ -31,7 +31,8 @@ DECIDED_BY_THE_LOCK = {"UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_TORCH_BACKEND", 
 # Isolated (-I): neither PYTHONPATH nor the user's own site-packages count as installed.
 LOOK_INSIDE = """
 import importlib.metadata, json, platform
-packages = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
+# Those with a name: pip may leave a nameless rest of a package that conda had installed.
+packages = {d.name: d.version for d in importlib.metadata.distributions() if d.name}
 print(json.dumps([platform.python_version(), packages]))
 """
 

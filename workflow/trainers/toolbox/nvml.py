@@ -63,9 +63,9 @@ class Gpu:
             "compute_capability": f"{major}.{minor}",
             "memory_bytes": nvml.nvmlDeviceGetMemoryInfo(handle).total,
             "libraries": {
-                d.metadata["Name"]: d.version
+                d.name: d.version
                 for d in importlib.metadata.distributions()
-                if d.metadata["Name"].startswith(("nvidia-cuda-runtime", "nvidia-cudnn"))
+                if d.name and d.name.startswith(("nvidia-cuda-runtime", "nvidia-cudnn"))
             },
         }
 

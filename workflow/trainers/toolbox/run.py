@@ -140,7 +140,8 @@ class Run:
             | {"epochs": self.flags.epochs, "train_images": len(train), "test_images": len(test)},
             "ran": {
                 "python": platform.python_version(),
-                "packages": {d.name.lower(): d.version for d in metadata.distributions()},
+                # without the nameless rest that pip may leave of what conda had installed
+                "packages": {d.name.lower(): d.version for d in metadata.distributions() if d.name},
                 "data_sha256": sha256(self.data / "mnist.npz"),
                 "protocol_sha256": sha256(self.protocol) if self.protocol else None,
                 "threads": {"framework": told} | counts,
