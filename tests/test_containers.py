@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import container
@@ -13,7 +14,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from checkouts import snakemake
-from deployments import COMPETITORS, RECORDS, base_image, certificates, first_on_path, podman, small
+from deployments import (
+    CACHE,
+    COMPETITORS,
+    RECORDS,
+    base_image,
+    certificates,
+    first_on_path,
+    podman,
+    small,
+)
 from settings import ROOT
 
 APPTAINER = Path(__file__).parent / "apptainer_double"
@@ -36,6 +46,13 @@ def build(folder: Path, engine: dict, *arguments) -> str:
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     return run.stdout
+
+
+@pytest.fixture(scope="session")
+def home(engine):
+    """A folder as users have them: /tmp is another one in a container."""
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
@@ -85,9 +102,9 @@ def test_a_package_with_another_hash_makes_no_image(engine, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def in_docker(engine, images, tmp_path_factory):
+def in_docker(engine, images, home):
     """A checkout after `snakemake --config runtime=docker`, which finds podman."""
-    folder = small(tmp_path_factory.mktemp("in_docker") / "evenhand")
+    folder = small(home / "evenhand")
     snakemake(folder, "--config", "runtime=docker", **engine)
     return folder
 
@@ -186,11 +203,11 @@ open(sys.argv[3], "w").write(json.dumps(found))
 
 
 @pytest.fixture
-def shut_in(engine, images, tmp_path, monkeypatch):
+def shut_in(engine, images, home, monkeypatch):
     """Run Python in NumPy's image: what it may read is given/, what it may write is taken/out."""
     for variable, value in engine.items():
         monkeypatch.setenv(variable, value)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tempfile.mkdtemp(dir=home))
     for folder in ("given", "taken", "kept"):
         Path(folder).mkdir()
     for folder in ("given", "kept"):  # so that no file's owner is what keeps a container out
@@ -208,17 +225,18 @@ def shut_in(engine, images, tmp_path, monkeypatch):
     return run
 
 
-def test_a_container_has_no_network_is_not_root_and_writes_into_its_folder_alone(shut_in, tmp_path):
-    folders = ["/", "/etc", "/opt/evenhand/environments", "/usr/bin", tmp_path, tmp_path / "given"]
-    folders += [tmp_path / "kept", tmp_path / "taken"]
-    secret, out = tmp_path / "kept/secret", tmp_path / "taken/out"
+def test_a_container_has_no_network_is_not_root_and_writes_into_its_folder_alone(shut_in):
+    here = Path.cwd()
+    folders = ["/", "/etc", "/opt/evenhand/environments", "/usr/bin", here, here / "given"]
+    folders += [here / "kept", here / "taken"]
+    secret, out = here / "kept/secret", here / "taken/out"
     assert shut_in("-c", PROWL, json.dumps(list(map(str, folders))), secret, out) == 0
     found = json.loads(out.read_text())
     assert found["user"] != 0
     assert found["root_is_read_only"]
     assert found["rights"] == {"CapBnd": 0, "CapEff": 0, "NoNewPrivs": 1}
     assert found["networks"] == ["lo"] and not found["connected"]
-    assert found["wrote"] == [str(tmp_path / "taken")]
+    assert found["wrote"] == [str(here / "taken")]
     assert not found["secret"]
     assert found["rivals"] == ["intruder"]  # not the rival's result that lies in the same folder
     assert sorted(os.listdir("taken")) == ["out", "rival"]  # and the intruder is gone

@@ -90,13 +90,15 @@ def command(
     `read`: folders that are seen, read-only. `write`: for each folder that can be written to, the
     folder that really takes what is written.
     """
-    here = os.getcwd()
+    here = Path.cwd()
     options = ["--rm", "--init", "--pull", "never"]
     options += ["--network", "none", "--hostname", machine()["node"]]
     # labels: SELinux would refuse the mounts, or the user's own files would have to be relabeled
     options += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     options += ["--security-opt", "label=disable"]
-    options += ["--read-only", "--tmpfs", "/tmp", "--shm-size", "1g", "--workdir", here]
+    options += ["--read-only", "--tmpfs", "/tmp", "--shm-size", "1g"]
+    # Where the other mounts are put; podman wants it to be there before them.
+    options += ["--tmpfs", f"{here}:mode=0555", "--workdir", f"{here}"]
     if os.getuid() != 0:
         options += ["--user", f"{os.getuid()}:{os.getgid()}"]
         if engine == "podman":
