@@ -14,6 +14,7 @@ import pytest
 from checkouts import checkout, command, planned, snakemake
 
 TABLES = ["runs", "epochs", "audit", "gate", "gate_steps", "tutorial_check", "comparison"]
+TABLES += ["thread_effect", "nodes"]
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +51,12 @@ def test_the_main_job_ends_in_a_report_with_every_run(finished):
 def test_every_table_is_there(finished):
     for name in TABLES:
         assert (finished / f"results/{name}.csv").exists(), name
+
+
+def test_every_column_is_documented(finished):
+    documented = set(re.findall(r"`(\w+)`", (finished / "docs/tables.md").read_text()))
+    for name in TABLES:
+        assert set(table(finished, name).columns) <= documented, name
 
 
 def test_the_audit_finds_no_error(finished):
