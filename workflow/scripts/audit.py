@@ -307,7 +307,7 @@ class Audit:
             if competitor not in present:
                 framework, _, device = competitor.rpartition("-")
                 absent = {"competitor": competitor, "framework": framework, "device": device}
-                self.find(where | absent, "missing", "has no record", "note")
+                self.find(where | absent, "missing", "has no record that can be read", "note")
         ways = Counter(record["ran"]["deployment"] for _, record in members)
         if len(ways) > 1:
             told = ", ".join(sorted(ways))
