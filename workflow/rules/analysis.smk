@@ -40,6 +40,7 @@ rule reference:
         "results/reference/{scenario}/{round}.npz",
     log:
         "logs/reference/{scenario}/{round}.log",
+    priority: 1  # see distribution
     threads: 1
     params:
         training=training_of,
@@ -80,6 +81,7 @@ rule distribution:
         "results/distribution/{scenario}/{framework}.csv",
     log:
         "logs/distribution/{scenario}/{framework}.log",
+    priority: 2  # the longest first, while environments are built, and none during rounds
     threads: 1
     params:
         training=training_of,

@@ -64,7 +64,7 @@ def train(
         for start in range(0, len(epoch), size):
             batch = epoch[start : start + size]
             k = digits.used[batch].max()
-            seen = digits.x[batch][:, :k]
+            seen = digits.x[batch, :k]
             a = seen @ w1[:k]
             a += b1 + digits.black * w1[k:].sum(axis=0)
             hidden = np.maximum(a, 0)
