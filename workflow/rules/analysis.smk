@@ -4,8 +4,8 @@ rule collect:
         records=files_of_all("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
         rounds=files_of_all("results/rounds/{track}/{scenario}/{round}.json"),
     output:
-        runs="results/runs.csv",
-        epochs="results/epochs.csv",
+        runs=f"results/runs.{FORM}",
+        epochs=f"results/epochs.{FORM}",
     log:
         "logs/collect.log",
     params:
@@ -61,7 +61,7 @@ rule gate:
         data="results/data/mnist.npz",
         code=f"{CODE}/scripts/audit.py",
     output:
-        checks="results/gate.csv",
+        checks=f"results/gate.{FORM}",
         steps="results/gate_steps.csv",
     log:
         "logs/gate.log",
@@ -93,12 +93,12 @@ rule distribution:
 rule tutorial_check:
     """The tutorial track's losses and accuracies, and the published ones, in that distribution."""
     input:
-        runs="results/runs.csv",
-        epochs="results/epochs.csv",
+        runs=f"results/runs.{FORM}",
+        epochs=f"results/epochs.{FORM}",
         distributions=files_of_all("results/distribution/{training}/{framework}.csv", ["tutorial"]),
         published=PUBLISHED,
     output:
-        "results/tutorial_check.csv",
+        f"results/tutorial_check.{FORM}",
     log:
         "logs/tutorial_check.log",
     params:
@@ -110,7 +110,7 @@ rule tutorial_check:
 rule compare:
     """Ratios by round with their intervals, and what they allow to say."""
     input:
-        runs="results/runs.csv",
+        runs=f"results/runs.{FORM}",
         audit="results/audit.csv",
         gate=CHECKS["gate"],
         tutorial_check=CHECKS["tutorial_check"],
@@ -135,7 +135,7 @@ rule compare:
 rule compare_nodes:
     """The ratios apart for each kind of machine that took part."""
     input:
-        runs="results/runs.csv",
+        runs=f"results/runs.{FORM}",
         audit="results/audit.csv",
         comparison="results/comparison.csv",
         code=[f"{CODE}/scripts/inference.py", f"{CODE}/scripts/compare.py"],

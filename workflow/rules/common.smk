@@ -49,11 +49,13 @@ if not any(COMPETITORS.values()):
     raise WorkflowError(f"The doctor found everybody unfit (results/doctor/{NODES}/): {told}")
 FIGURES = ["loss", "seconds", "ratio", "waiting", "phases", "limit", "gate"]
 PUBLISHED = os.path.relpath(os.path.join(workflow.basedir, "config/published.yaml"))
+# The ending of tables that grow with the runs.
+FORM = settings.table_form(config)
 # What proves that competitors computed the same, as far as the chosen tracks have it.
 CHECKS = {
-    "gate": "results/gate.csv" if "controlled" in config["tracks"] else [],
+    "gate": f"results/gate.{FORM}" if "controlled" in config["tracks"] else [],
     "gate_steps": "results/gate_steps.csv" if "controlled" in config["tracks"] else [],
-    "tutorial_check": "results/tutorial_check.csv" if "tutorial" in config["tracks"] else [],
+    "tutorial_check": f"results/tutorial_check.{FORM}" if "tutorial" in config["tracks"] else [],
 }
 
 

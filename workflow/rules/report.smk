@@ -29,7 +29,7 @@ rule statements:
         answers=answers(),
         catalogue=f"{CODE}/statements/statements.yaml",
         comparison="results/comparison.csv",
-        runs="results/runs.csv",
+        runs=f"results/runs.{FORM}",
     output:
         json="results/statements.json",
         csv="results/statements.csv",
@@ -45,8 +45,8 @@ rule statements:
 rule figures:
     """Every picture of the report, as SVG and as PNG, and as an SVG for phones."""
     input:
-        runs="results/runs.csv",
-        epochs="results/epochs.csv",
+        runs=f"results/runs.{FORM}",
+        epochs=f"results/epochs.{FORM}",
         audit="results/audit.csv",
         comparison="results/comparison.csv",
         gate_steps=CHECKS["gate_steps"],
@@ -67,8 +67,8 @@ rule figures:
 rule report:
     """The page."""
     input:
-        runs="results/runs.csv",
-        epochs="results/epochs.csv",
+        runs=f"results/runs.{FORM}",
+        epochs=f"results/epochs.{FORM}",
         audit="results/audit.csv",
         comparison="results/comparison.csv",
         thread_effect="results/thread_effect.csv",

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+from tables import write_table
 
 IDENTITY = ["track", "scenario", "round", "framework", "device"]
 
@@ -111,6 +112,6 @@ def tables(paths: list[str], warmup_epochs: int) -> tuple[pd.DataFrame, pd.DataF
 if __name__ == "__main__":
     sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
     runs, epochs = tables(snakemake.input.records, snakemake.params.warmup_epochs)
-    runs.to_csv(snakemake.output.runs, index=False)
-    epochs.to_csv(snakemake.output.epochs, index=False)
+    write_table(runs, snakemake.output.runs)
+    write_table(epochs, snakemake.output.epochs)
     print(f"{len(runs)} runs, {len(epochs)} epochs")

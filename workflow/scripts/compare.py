@@ -19,6 +19,7 @@ import pandas as pd
 import yaml
 from competitors import published_logs
 from scipy.stats import gmean
+from tables import read_table
 
 FEW_ROUNDS = 5  # below this many, the notes say so loudly
 SECONDS = "median_epoch_seconds"  # of a run: the epochs after the warm-up
@@ -281,10 +282,10 @@ if __name__ == "__main__":
     sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
     source, params = snakemake.input, snakemake.params
     settings, competitors = params.settings, params.competitors
-    runs, audit = pd.read_csv(source.runs), pd.read_csv(source.audit)
-    gate = pd.read_csv(source.gate) if source.gate else pd.DataFrame(columns=GATE)
+    runs, audit = read_table(source.runs), read_table(source.audit)
+    gate = read_table(source.gate) if source.gate else pd.DataFrame(columns=GATE)
     check = (
-        pd.read_csv(source.tutorial_check)
+        read_table(source.tutorial_check)
         if source.tutorial_check
         else pd.DataFrame(columns=TUTORIAL_CHECK)
     )

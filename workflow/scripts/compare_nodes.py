@@ -8,6 +8,7 @@ import sys
 import inference
 import pandas as pd
 from compare import admit, of_scenario, pair
+from tables import read_table
 
 COLUMNS = ["track", "scenario", "a", "b", "fingerprint", "nodes", "rounds", "ratio", "low", "high"]
 
@@ -43,7 +44,7 @@ def by_fingerprint(
 if __name__ == "__main__":
     sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
     runs, audit, comparison = (
-        pd.read_csv(snakemake.input[name]) for name in ("runs", "audit", "comparison")
+        read_table(snakemake.input[name]) for name in ("runs", "audit", "comparison")
     )
     table = by_fingerprint(admit(runs, audit), comparison, snakemake.params.confidence)
     table.to_csv(snakemake.output[0], index=False)

@@ -23,6 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from report_data import percent, scientific
+from tables import read_table
 
 INK = "#101214"  # stands for currentColor until the SVG is written
 GRAY = "#808080"
@@ -376,7 +377,7 @@ def save_png(figure: Figure, path: str) -> None:
 if __name__ == "__main__":
     sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
     tables = {  # there are no gate_steps without the controlled track
-        name: pd.read_csv(snakemake.input[name]) if snakemake.input[name] else pd.DataFrame()
+        name: read_table(snakemake.input[name]) if snakemake.input[name] else pd.DataFrame()
         for name in ("runs", "epochs", "audit", "comparison", "gate_steps")
     }
     published, text, english = (

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from audit import Audit
 from settings import same_training
+from tables import write_table
 
 # A ReLU whose input is this near to zero, relative to all inputs' root mean square, may flip in
 # float32: rounding errors near zero are 2.3e-7 of it, root mean square, and 2e-6 at most.
@@ -284,9 +285,9 @@ def main(snakemake) -> None:
                 steps["limit"] = np.where(steps["step"] <= first, limit["first_steps"], np.nan)
             deviations.append(steps)
 
-    pd.DataFrame(rows).to_csv(snakemake.output.checks, index=False)
+    write_table(pd.DataFrame(rows), snakemake.output.checks)
     columns = ["scenario", "competitor", "round", "tier", "step", "deviation", "limit"]
-    pd.concat(deviations)[columns].to_csv(snakemake.output.steps, index=False)
+    write_table(pd.concat(deviations)[columns], snakemake.output.steps)
 
 
 if __name__ == "__main__":

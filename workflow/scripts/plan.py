@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import pandas as pd
 import settings
+from tables import read_table
 
 # Where no earlier run tells better: seconds that a process spends outside its epochs, and seconds
 # an epoch of 60,000 images, as seen on a machine with two cores (docs/performance.md).
@@ -42,8 +42,8 @@ def undone(config: dict, track: str, scenario: str, results: Path) -> dict[int, 
 
 def plan(config: dict, results: Path = Path("results")) -> str:
     """Contests, what of them is still to be run, and what it will take; checks come on top."""
-    table = results / "runs.csv"
-    earlier = pd.read_csv(table) if table.exists() else None
+    table = results / f"runs.{settings.table_form(config)}"
+    earlier = read_table(table) if table.exists() else None
     contests, jobs, runs, seconds, with_gpu, known = [], 0, 0, 0.0, 0.0, set()
     for track, scenario in settings.contests(config):
         members = settings.competitors(config, track)
@@ -63,7 +63,7 @@ def plan(config: dict, results: Path = Path("results")) -> str:
     if not runs:
         estimate = ["Every run is there."]
     else:
-        rests = "earlier runs in results/runs.csv" if True in known else ""
+        rests = f"earlier runs in {table}" if True in known else ""
         guesses = "guesses for a machine of 2 cores" if False in known else ""
         minutes = max(1, round(seconds / 60))
         on = " and ".join(filter(None, [rests, guesses]))

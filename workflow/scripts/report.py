@@ -23,6 +23,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from report_data import Results
+from settings import table_form
+from tables import read_table
 
 BANNER = re.compile(r"^# ---- \d\. .+ -+\n", re.MULTILINE)
 ABSENT = {"gate": GATE, "tutorial_check": TUTORIAL_CHECK}  # columns, where a track is left out
@@ -116,6 +118,7 @@ def page(results: Results, figures: dict[str, str], template: Path, style: str) 
             for name, svg in figures.items()
         },
         captions=captions,
+        form=table_form(results.config),
         code=code(results),
         commit=commit(),
         config=yaml.safe_dump(results.config, sort_keys=False, allow_unicode=True),
@@ -127,11 +130,11 @@ if __name__ == "__main__":
     sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
     given = snakemake.input
     read = {
-        name: pd.read_csv(given[name], dtype={"outliers": str})  # rounds such as "1;3", or one
+        name: read_table(given[name])
         for name in ("runs", "epochs", "comparison", "thread_effect", "nodes", "audit")
     }
     for name, columns in ABSENT.items():
-        read[name] = pd.read_csv(given[name]) if given[name] else pd.DataFrame(columns=columns)
+        read[name] = read_table(given[name]) if given[name] else pd.DataFrame(columns=columns)
     sources: dict[str, dict[str, str]] = {}
     for trainer in map(Path, given.trainers):
         framework = trainer.stem.removesuffix("_mlp")

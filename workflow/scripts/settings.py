@@ -13,6 +13,8 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 ROOT = Path(__file__).parents[2]
+# Tables with rows for more runs than this are Parquet: nobody reads so much text.
+MOST_RUNS_IN_CSV = 10_000
 
 
 class ConfigError(ValueError):
@@ -143,6 +145,12 @@ def competitors(config: dict, track: str, root: Path = ROOT) -> list[str]:
         and (root / f"envs/{framework}-{device}.yaml").exists()
         and f"{framework}-{device}" not in config.get("left_out", {})
     ]
+
+
+def table_form(config: dict) -> str:
+    """The ending of tables with rows for every run: csv, or parquet where there are many."""
+    a_round = sum(len(competitors(config, track)) for track, _ in contests(config))
+    return "csv" if config["rounds"] * a_round <= MOST_RUNS_IN_CSV else "parquet"
 
 
 def environments(config: dict, root: Path = ROOT) -> list[Path]:

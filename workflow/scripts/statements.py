@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
+from tables import read_table
 
 # What tells the reason for a speed, by its column in runs.csv: what statement 16 calls it.
 WHY = {"median_epoch_seconds": "epoch", "loader_pass_seconds": "loader", "wait_share": "waits"}
@@ -140,7 +141,7 @@ if __name__ == "__main__":
     catalogue = yaml.safe_load(Path(snakemake.input.catalogue).read_bytes())
     answers = [a for path in snakemake.input.answers for a in json.loads(Path(path).read_text())]
     answers += twice_as_fast(
-        pd.read_csv(snakemake.input.comparison), pd.read_csv(snakemake.input.runs)
+        read_table(snakemake.input.comparison), read_table(snakemake.input.runs)
     )
     language = snakemake.params.language
     statements = in_words(catalogue, answers, language)

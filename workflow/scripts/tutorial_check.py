@@ -14,6 +14,7 @@ import yaml
 from competitors import published_logs
 from scipy.stats import nct
 from settings import same_training
+from tables import read_table, write_table
 
 QUANTITIES = ["average_loss", "test_accuracy"]
 MARGIN_SD = 4
@@ -85,7 +86,7 @@ def main(snakemake) -> None:
             seeds[path.parent.name, path.stem, epoch] = rows
     with open(snakemake.input.published) as file:
         values = [
-            measured(pd.read_csv(snakemake.input.epochs)),
+            measured(read_table(snakemake.input.epochs)),
             published(config, yaml.safe_load(file)),
         ]
     rows = []
@@ -93,7 +94,7 @@ def main(snakemake) -> None:
         of = same_training(config, row["scenario"]), row["framework"], row["epoch"]
         if of in seeds:  # published logs may have frameworks and epochs that these results lack
             rows.append(row | place(row["value"], row["runs"], seeds[of][row["quantity"]]))
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(snakemake.output[0], index=False)
+    write_table(pd.DataFrame(rows, columns=COLUMNS), snakemake.output[0])
 
 
 if __name__ == "__main__":
