@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
 from tables import write_table
@@ -24,9 +25,10 @@ def run_row(record: dict, opened: dict, warmup_epochs: int) -> dict:
     """The row of runs.csv for one record; docs/tables.md describes the columns."""
     asked, ran, measured = record["asked"], record["ran"], record["measured"]
     phases, epochs = measured["phases"], measured["epochs"]
-    clocked = pd.DataFrame(epochs[warmup_epochs:])
-    median = clocked["seconds"].median()
-    waited = clocked["wait_seconds"].sum(min_count=1) / clocked["seconds"].sum()
+    clocked = epochs[warmup_epochs:]
+    seconds = [epoch["seconds"] for epoch in clocked]
+    waits = [epoch["wait_seconds"] for epoch in clocked if epoch["wait_seconds"] is not None]
+    typical = median(seconds)
     flop = flop_per_image(asked["hidden_units"]) * asked["train_images"]
     competitor = f"{asked['framework']}-{asked['device']}"
     order = opened["order"]
@@ -42,7 +44,7 @@ def run_row(record: dict, opened: dict, warmup_epochs: int) -> dict:
         "threads_framework": ran["threads"]["framework"],
         "threads_openmp": ran["threads"]["openmp"],
         "threads_blas": ran["threads"]["blas"],
-        "median_epoch_seconds": median,
+        "median_epoch_seconds": typical,
         "process_seconds": measured["seconds"],
         "import_seconds": phases["import"],
         "load_seconds": phases["load"],
@@ -51,7 +53,7 @@ def run_row(record: dict, opened: dict, warmup_epochs: int) -> dict:
         "training_seconds": phases["epochs"],
         "evaluation_seconds": phases["evaluation"],
         "loader_pass_seconds": phases["loader_pass"],
-        "wait_share": waited,
+        "wait_share": sum(waits) / sum(seconds) if waits else None,
         "final_average_loss": epochs[-1]["average_loss"],
         "final_test_loss": epochs[-1]["test_loss"],
         "final_test_accuracy": epochs[-1]["test_accuracy"],
@@ -59,9 +61,9 @@ def run_row(record: dict, opened: dict, warmup_epochs: int) -> dict:
         "user_seconds": measured["user_seconds"],
         "system_seconds": measured["system_seconds"],
         "flop_per_epoch": flop,
-        "flop_per_second": flop / median,
+        "flop_per_second": flop / typical,
         "peak_flop_per_second": opened["peak"]["flops"],
-        "share_of_peak": flop / median / opened["peak"]["flops"],
+        "share_of_peak": flop / typical / opened["peak"]["flops"],
         "node": ran["machine"]["node"],
         "fingerprint": ran["machine"]["fingerprint"],
         "started": measured["started"],

@@ -25,8 +25,10 @@ COLUMNS = [
 ]
 
 
-def place(value: float, runs: int, seeds: np.ndarray) -> dict:
+def place(value, runs, seeds: np.ndarray) -> dict:
     """Two one-sided tests of whether ``value``, the mean of ``runs`` runs, belongs to the seeds.
+
+    Both are numbers, or arrays of as many values that are held against the same seeds.
 
     With S seeds of mean m and standard deviation s, the hypothesis "the framework's mean lies 4
     standard deviations or more from the seeds', above or below" is rejected, and the value
@@ -45,7 +47,7 @@ def place(value: float, runs: int, seeds: np.ndarray) -> dict:
     p_value = nct.cdf(abs(value - mean) / (sd * width), count - 1, MARGIN_SD / width)
     return {"value": value, "mean": mean, "sd": sd, "seeds": count, "margin": MARGIN_SD * sd} | {
         "p_value": p_value,
-        "verdict": "consistent" if p_value < LEVEL else "inconsistent",
+        "verdict": np.where(p_value < LEVEL, "consistent", "inconsistent"),
     }
 
 
@@ -80,21 +82,26 @@ def published(config: dict, logs: dict) -> pd.DataFrame:
 
 def main(snakemake) -> None:
     config = snakemake.config
-    seeds = {}  # by scenario, framework and epoch
-    for path in map(Path, snakemake.input.distributions):  # .../{scenario}/{framework}.csv
+    seeds = {}  # by training, framework, epoch and quantity
+    for path in map(Path, snakemake.input.distributions):  # .../{training}/{framework}.csv
         for epoch, rows in pd.read_csv(path).groupby("epoch"):
-            seeds[path.parent.name, path.stem, epoch] = rows
+            for quantity in QUANTITIES:
+                seeds[path.parent.name, path.stem, epoch, quantity] = rows[quantity].to_numpy()
     with open(snakemake.input.published) as file:
         values = [
             measured(read_table(snakemake.input.epochs)),
             published(config, yaml.safe_load(file)),
         ]
-    rows = []
-    for row in pd.concat(values).to_dict("records"):
-        of = same_training(config, row["scenario"]), row["framework"], row["epoch"]
-        if of in seeds:  # published logs may have frameworks and epochs that these results lack
-            rows.append(row | place(row["value"], row["runs"], seeds[of][row["quantity"]]))
-    write_table(pd.DataFrame(rows, columns=COLUMNS), snakemake.output[0])
+    table = pd.concat(values, ignore_index=True).infer_objects()
+    trainings = {scenario: same_training(config, scenario) for scenario in config["scenarios"]}
+    table["training"] = table["scenario"].map(trainings)
+    placed = [
+        rows.assign(**place(rows["value"], rows["runs"], seeds[of]))
+        for of, rows in table.groupby(["training", "framework", "epoch", "quantity"])
+        if of in seeds  # published logs may have frameworks and epochs that these results lack
+    ]
+    placed = pd.concat(placed).sort_index() if placed else pd.DataFrame()
+    write_table(placed.reindex(columns=COLUMNS), snakemake.output[0])
 
 
 if __name__ == "__main__":
