@@ -101,7 +101,7 @@ def answers():
 
 def environments_of(wildcards):
     """The receipts of all environments that a round's competitors need."""
-    return expand("results/environments/{competitor}.json", competitor=drawn_order(wildcards))
+    return [f"results/environments/{competitor}.json" for competitor in drawn_order(wildcards)]
 
 
 def admissions_of(wildcards):
