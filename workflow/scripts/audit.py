@@ -99,23 +99,33 @@ class Audit:
         self.findings.append(where | {"severity": severity, "check": check, "finding": finding})
 
     def everything(self, records: list[Path], rounds: list[Path], rehearsals=()) -> None:
-        """Audit these rounds, the records that belong to them, and rehearsals."""
-        opened = {}
-        for path in rounds:
-            opened[path.parent.parent.name, path.parent.name, int(path.stem)] = self.round(path)
-        members: dict[tuple, list[tuple[dict, dict]]] = {}
+        """Audit these rounds, the records that belong to them, and rehearsals.
+
+        The records of one round at a time are in memory, and of the others what rounds are compared
+        by: all of them together may be too large.
+        """
+        by_round: dict[tuple, list[Path]] = {}
         for path in records:
             where = place(path)
             key = where["track"], where["scenario"], where["round"]
-            record = self.record(path, where, opened.get(key))
-            if record is not None:
-                members.setdefault(key, []).append((where, record))
+            by_round.setdefault(key, []).append(path)
+        opened, members = {}, {}
+        for path in rounds:
+            key = path.parent.parent.name, path.parent.name, int(path.stem)
+            opened[key] = self.round(path)
+        for key in dict.fromkeys([*by_round, *opened]):
+            of_round = []
+            for path in by_round.get(key, []):
+                where = place(path)
+                record = self.record(path, where, opened.get(key))
+                if record is not None:
+                    of_round.append((where, record))
+            if opened.get(key) is not None:
+                self.members(key, opened[key], of_round)
+            members[key] = [(where, abridged(record)) for where, record in of_round]
         for path in rehearsals:
             where = place_of_rehearsal(path)
             self.record(path, where, opened.get((where["track"], where["scenario"], 0)))
-        for key, content in opened.items():
-            if content is not None:
-                self.members(key, content, members.get(key, []))
         self.between_rounds(opened, members)
         self.one_at_a_time([member for of_round in members.values() for member in of_round])
 
@@ -374,6 +384,17 @@ class Audit:
                 if pause(before, after) < -DATE_SECONDS:
                     self.find(place, "clock", f"ran at the same time as {other['file']}")
                     self.find(other, "clock", f"ran at the same time as {place['file']}")
+
+
+def abridged(record: dict) -> dict:
+    """Of a record, what it is compared by with those of other rounds."""
+    ran, measured = record["ran"], record["measured"]
+    machine = {what: ran["machine"][what] for what in ("node", "boot", "job")}
+    return {
+        "asked": {what: record["asked"][what] for what in SETTINGS},
+        "ran": {"data_sha256": ran["data_sha256"], "machine": machine},
+        "measured": {what: measured[what] for what in ("losses_sha256", "started", "seconds")},
+    }
 
 
 def shared(record: dict) -> dict:

@@ -5,6 +5,7 @@ docs/gate.md says what this proves, where the limits come from, and which faults
 
 import json
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -250,15 +251,19 @@ def doubts(rehearsal: Path) -> str:
     return next((f"{REJECTED}: {f['check']}, {f['finding']}" for f in errors), "")
 
 
+@lru_cache(maxsize=1)  # the runs of a round come one after another; all references may be a lot
+def read_reference(path: Path) -> Reference:
+    with np.load(path) as file:
+        return Reference(file["losses"], file["test_accuracy"], file["nearest_zero"])
+
+
 def main(snakemake) -> None:
     gate, scenarios = snakemake.params.gate, snakemake.params.scenarios
     with np.load(snakemake.input.data) as data:
         images = len(data["train_labels"]), len(data["test_labels"])
-    references = {}
-    for path in map(Path, snakemake.input.references):
-        with np.load(path) as file:
-            reference = Reference(file["losses"], file["test_accuracy"], file["nearest_zero"])
-        references[path.parent.name, int(path.stem)] = reference
+    references = {
+        (path.parent.name, int(path.stem)): path for path in map(Path, snakemake.input.references)
+    }
 
     rows, deviations = [], []
     records = [(Path(path), "float64") for path in snakemake.input.rehearsals]
@@ -269,7 +274,7 @@ def main(snakemake) -> None:
             run = Run(np.empty((0, 0)), np.empty(0))
         training = scenarios[who["scenario"]]
         twin = same_training({"scenarios": scenarios}, who["scenario"])
-        reference = references[twin, who["round"]]
+        reference = read_reference(references[twin, who["round"]])
         sizes = Sizes(
             *(training[key] for key in ("batch_size", "hidden_units", "learning_rate")), *images
         )
