@@ -241,6 +241,12 @@ def test_a_package_that_the_lock_does_not_have_is_noted(folder):
     assert findings(folder) == {("note", "lock", 1, "numpy-cpu")}
 
 
+def test_a_record_that_lacks_an_epoch_is_named(folder):
+    whole = json.loads(record_of(folder).read_text())["measured"]["epochs"]
+    edited(record_of(folder), measured__epochs=whole[:-1])
+    assert {("error", check, 1, "numpy-cpu") for check in ("steps", "losses")} <= findings(folder)
+
+
 def test_a_loss_that_is_not_finite_is_named(folder):
     file = record_of(folder).with_suffix(".losses.npy")
     losses = np.load(file)

@@ -251,13 +251,14 @@ class Audit:
         except (ValueError, OSError, EOFError):
             self.find(where, "losses", "the step losses cannot be read")
             return
+        averages = [epoch["average_loss"] for epoch in measured["epochs"]]
         steps = -(-asked["train_images"] // asked["batch_size"])
         if losses.shape != (asked["epochs"], steps):
             due = f"{asked['epochs']} x {steps}"
             self.find(where, "losses", f"step losses of shape {losses.shape} instead of {due}")
         elif not np.isfinite(losses).all():
             self.find(where, "losses", "a step loss is not finite")
-        elif not np.allclose(losses.mean(axis=1), [e["average_loss"] for e in measured["epochs"]]):
+        elif len(averages) != len(losses) or not np.allclose(losses.mean(axis=1), averages):
             self.find(where, "losses", "the averages are not those of the step losses")
 
     def gpu(self, facts: dict | None, watched: dict | None, where: dict) -> None:
