@@ -1,5 +1,6 @@
 """The same small benchmark, deployed in each of the ways."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -45,6 +46,12 @@ def small(folder: Path, **changes) -> Path:
     asked = {"frameworks": FRAMEWORKS, "tracks": ["controlled"]}
     asked["scenarios"] = {"baseline": scenario}
     return checkout(folder, **asked | changes)
+
+
+def examined(folder: Path, competitor: str) -> list:
+    """What the doctor found, which a checkout asked before its rounds."""
+    verdict = folder / f"results/doctor/here/{competitor}.verdict.json"
+    return json.loads(verdict.read_text())["findings"]
 
 
 def first_on_path(folder: Path) -> dict[str, str]:

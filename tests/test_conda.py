@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checkouts import snakemake
-from deployments import COMPETITORS, RECORDS, conda_double, first_on_path, small
+from deployments import COMPETITORS, RECORDS, conda_double, examined, first_on_path, small
 from settings import ROOT
 
 
@@ -44,6 +44,11 @@ def test_the_receipt_tells_what_conda_installed_and_nothing_is_built_twice(finis
     assert receipt["image"] is receipt["seconds"] is None
     assert receipt["bytes"] > 10e6
     assert not (finished / f"results/environments/{competitor}").exists()
+
+
+@pytest.mark.parametrize("competitor", COMPETITORS)
+def test_the_doctor_examined_conda_s_environment(finished, competitor):
+    assert ["controlled training", True, "two steps"] in examined(finished, competitor)
 
 
 @pytest.mark.parametrize("record", RECORDS)

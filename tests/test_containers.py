@@ -20,6 +20,7 @@ from deployments import (
     RECORDS,
     base_image,
     certificates,
+    examined,
     first_on_path,
     podman,
     small,
@@ -147,6 +148,12 @@ def test_another_sif_makes_another_receipt(in_apptainer, engine):
     double = engine | first_on_path(APPTAINER)
     asked = ["--dry-run", "--sdm", "apptainer", "--", "results/environments/numpy-cpu.json"]
     assert "results/images/numpy-cpu.sif" in snakemake(in_apptainer, *asked, **double)
+
+
+@pytest.mark.parametrize("competitor", COMPETITORS)
+def test_the_doctor_examined_inside_of_images(in_docker, in_apptainer, competitor):
+    for folder in (in_docker, in_apptainer):
+        assert ["controlled training", True, "two steps"] in examined(folder, competitor)
 
 
 @pytest.mark.parametrize("record", RECORDS)

@@ -206,7 +206,7 @@ def results(tmp_path):
             nearest_zero=TRUTH.nearest_zero,
         )
     opened = {"id": "0" * 32, "track": "controlled", "scenario": "baseline", "round": 0}
-    opened |= {"schema": 1, "seed": 1, "order": ["numpy-cpu"], "load": [0, 0, 0]}
+    opened |= {"schema": 1, "nodes": "here", "seed": 1, "order": ["numpy-cpu"], "load": [0, 0, 0]}
     opened |= {"opened": "2026-11-23T08:00:00.000+00:00", "machine": records.MACHINE}
     opened |= {"peak": {"threads": 2, "flops": 1e11, "size": 2048}}
     records.write(tmp_path / "rounds/controlled/baseline/0.json", sealed(opened))

@@ -53,7 +53,7 @@ def test_earlier_runs_of_the_same_kind_are_what_it_rests_on(config, tmp_path):
     told = plan(config, tmp_path)
     assert "About 120 min" in told  # three rounds of 600 s and 1800 s
     assert "2.0 node-hours, 0.0 GPU-hours" in told
-    assert "earlier runs in results/runs.csv" in told and "guesses" not in told
+    assert f"earlier runs in {tmp_path}/runs.csv" in told and "guesses" not in told
 
 
 def test_rounds_with_a_gpu_are_counted_in_gpu_hours(tmp_path):

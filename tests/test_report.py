@@ -272,7 +272,7 @@ def test_a_framework_outside_the_gate_is_red_and_unranked(made, config):
 def set_epoch_seconds(results, seconds: dict[tuple[str, str, str], float]) -> None:
     """Let all runs of a track, scenario and competitor have taken so long."""
     for where, value in seconds.items():
-        there = results.runs[["track", "scenario", "competitor"]].eq(where).all(axis=1)
+        there = results.runs[["track", "scenario", "competitor"]].eq(list(where)).all(axis=1)
         results.runs.loc[there, "median_epoch_seconds"] = value
 
 

@@ -143,7 +143,9 @@ def interpreter(wildcards, input, output):
     if DEPLOYMENT == "docker":
         start = [sys.executable, f"{CODE}/scripts/container.py"]
         start += ["--receipt", f"results/environments/{competitor}.json"]
-        folders = dict.fromkeys(os.path.dirname(path) for path in input)
+        # what a rule reads, and the toolbox, which `round` has as an input for all its runs
+        read = [*TOOLBOX, *input]
+        folders = dict.fromkeys(os.path.dirname(path) for path in read)
         return shlex.join([*start, "--read", *folders, "--write", *output, "--"])
     if DEPLOYMENT == "conda":
         return "python"  # of the environment that Snakemake activates
