@@ -11,18 +11,26 @@ what was printed.
 
 import json
 import os
-import resource
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "all", "--quiet=all"]
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "all"]
 FLAGS = ["device", "seed", "epochs", "batch_size", "learning_rate", "hidden_units", "pixel_mean"]
 FLAGS += ["pixel_std", "loader_workers"]  # of the trainers, as the workflow gives them
+EMPTY_JOBS = """
+rule all:
+    input: [f"{i}" for i in range(config["jobs"])]
+rule one:
+    output: "{i}"
+    shell: "touch {output}"
+"""
 
 
 def checkout(folder: Path) -> Path:
@@ -30,25 +38,42 @@ def checkout(folder: Path) -> Path:
     return Path(shutil.copytree(ROOT, folder / "evenhand", ignore=leave))
 
 
-def clocked(command: list[str], folder: Path, **options) -> float:
-    """Seconds that a command takes; it must succeed."""
-    begin = time.monotonic()
-    subprocess.run(command, cwd=folder, check=True, **options)
-    return time.monotonic() - begin
+class Cost(NamedTuple):
+    """What a process and all that it started took: wall time, processor time, the largest one."""
+
+    seconds: float
+    processor: float
+    gibibytes: float
+
+    def __str__(self) -> str:
+        processor, memory = f"{self.processor:.1f} s of processor time", f"{self.gibibytes:.2f} GiB"
+        return f"{self.seconds:.1f} s, {processor}, {memory}"
 
 
-def account(before: resource.struct_rusage) -> str:
-    """Processor time since, and the largest resident set, of the processes that have ended."""
-    now = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = now.ru_utime + now.ru_stime - before.ru_utime - before.ru_stime
-    return f"{used:.1f} s of processor time, {now.ru_maxrss / 2**20:.2f} GiB"
+def cost(command: list[str], folder: Path, output: str = "output.txt") -> Cost:
+    """Run a command, which must succeed; what it prints goes to a file in the folder."""
+    with open(folder / output, "w") as file:
+        begin = time.monotonic()
+        process = subprocess.Popen(command, cwd=folder, stdout=file)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - begin
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"exit status {process.returncode}: {' '.join(map(str, command))}")
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
 
 
 def planning(folder: Path, rounds: str = "1000") -> None:
-    dry_run = [*SNAKEMAKE, "--dry-run", "--config", f"rounds={rounds}"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = clocked(dry_run, folder, stdout=subprocess.DEVNULL)
-    print(f"dry run of {rounds} rounds: {seconds:.1f} s, {account(before)}")
+    """A dry run, and for its measure one of as many jobs that need nothing and do nothing."""
+    dry_run = [*SNAKEMAKE, "--dry-run", "--config"]
+    ours = cost([*dry_run, f"rounds={rounds}"], folder)
+    jobs = re.search(r"^total +(\d+)$", (folder / "output.txt").read_text(), re.MULTILINE)[1]
+    print(f"dry run of {rounds} rounds, {jobs} jobs: {ours}")
+
+    (folder / "empty").mkdir()
+    (folder / "empty/Snakefile").write_text(EMPTY_JOBS)
+    empty = cost([*dry_run, f"jobs={jobs}"], folder / "empty")
+    print(f"dry run of as many empty jobs: {empty}")
 
 
 def analysis(folder: Path, rounds: str = "1000") -> None:
@@ -62,9 +87,8 @@ def analysis(folder: Path, rounds: str = "1000") -> None:
     rules = "collect audit gate tutorial_check compare compare_nodes statements figures report"
     targets = ["results/report.html", "--rerun-triggers", "mtime"]
     report = [*SNAKEMAKE, *targets, "--config", f"rounds={rounds}"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = clocked([*report, "--allowed-rules", *rules.split()], folder)
-    print(f"tables and report of {rounds} rounds: {seconds:.1f} s, {account(before)}")
+    whole = cost([*report, "--allowed-rules", *rules.split()], folder)
+    print(f"tables and report of {rounds} rounds: {whole}")
 
 
 def scheduling(folder: Path, rounds: str = "5") -> None:
@@ -75,12 +99,12 @@ def scheduling(folder: Path, rounds: str = "5") -> None:
         (results / ready).symlink_to(ROOT / "results" / ready)
     job = [*SNAKEMAKE, "results/runs.csv", "--allowed-rules", "protocol", "round", "train"]
     job += ["collect", "--rerun-triggers", "mtime", "--config", f"rounds={rounds}"]
-    workflow = clocked(job, folder)
+    workflow = cost(job, folder).seconds
     records = [json.loads(path.read_text()) for path in results.glob("runs/*/*/*/*.json")]
     records.sort(key=lambda record: record["measured"]["started"])
     inside = sum(record["measured"]["seconds"] for record in records)
     (folder / "loop.sh").write_text("set -e\n" + "\n".join(map(plain, records)))
-    loop = clocked(["sh", "loop.sh"], folder)
+    loop = cost(["sh", "loop.sh"], folder).seconds
     print(f"{len(records)} runs: workflow {workflow:.1f} s, of it outside of runs ", end="")
     print(f"{workflow - inside:.1f} s; plain loop {loop:.1f} s, ratio {workflow / loop:.3f}")
 
