@@ -50,16 +50,17 @@ class Cost(NamedTuple):
         return f"{self.seconds:.1f} s, {processor}, {memory}"
 
 
-def cost(command: list[str], folder: Path, output: str = "output.txt") -> Cost:
-    """Run a command, which must succeed; what it prints goes to a file in the folder."""
-    with open(folder / output, "w") as file:
+def cost(command: list[str], folder: Path) -> Cost:
+    """Run a command, which must succeed; what it says is in the folder's said.txt."""
+    said = folder / "said.txt"
+    with open(said, "w") as file:
         begin = time.monotonic()
-        process = subprocess.Popen(command, cwd=folder, stdout=file)
+        process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"exit status {process.returncode}: {' '.join(map(str, command))}")
+        sys.exit(said.read_text()[-3000:])
     return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
 
 
@@ -67,7 +68,7 @@ def planning(folder: Path, rounds: str = "1000") -> None:
     """A dry run, and for its measure one of as many jobs that need nothing and do nothing."""
     dry_run = [*SNAKEMAKE, "--dry-run", "--config"]
     ours = cost([*dry_run, f"rounds={rounds}"], folder)
-    jobs = re.search(r"^total +(\d+)$", (folder / "output.txt").read_text(), re.MULTILINE)[1]
+    jobs = re.search(r"^total +(\d+)$", (folder / "said.txt").read_text(), re.MULTILINE)[1]
     print(f"dry run of {rounds} rounds, {jobs} jobs: {ours}")
 
     (folder / "empty").mkdir()
