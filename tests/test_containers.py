@@ -13,6 +13,7 @@ import environment
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from checkouts import snakemake
 from deployments import (
     CACHE,
@@ -180,6 +181,9 @@ def test_the_whole_workflow_makes_its_report_offline_in_one_image(engine, tmp_pa
     done = subprocess.run(run, env=os.environ | engine, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "out/results/report.html").stat().st_size > 10_000
+    labels = inspect(engine, "evenhand-test-workflow:latest")["Labels"]
+    version = yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
+    assert labels["org.opencontainers.image.version"] == version
     runs = pd.read_csv(tmp_path / "out/results/runs.csv")
     assert set(runs["deployment"]) == {"workflow image"}
 
@@ -359,13 +363,13 @@ def test_without_apptainer_one_line_tells_so(tmp_path):
 
 def test_a_lock_at_odds_with_its_environment_is_told_before_anything_begins(tmp_path):
     folder = small(tmp_path / "evenhand")
-    yaml, lock = (folder / f"envs/numpy-cpu.{suffix}" for suffix in ("yaml", "lock"))
-    pins = yaml.read_text()
-    yaml.write_text(pins.replace("numpy==2.4.6", "numpy==2.4.5"))
+    file, lock = (folder / f"envs/numpy-cpu.{suffix}" for suffix in ("yaml", "lock"))
+    pins = file.read_text()
+    file.write_text(pins.replace("numpy==2.4.6", "numpy==2.4.5"))
     for deployment in ([], ["--sdm", "conda"], ["--config", "runtime=docker"]):
         line = refused(folder, *deployment)
         assert "numpy (locked: 2.4.6, pinned: 2.4.5)" in line and "lock.py" in line
-    yaml.write_text(pins)
+    file.write_text(pins)
     lock.unlink()
     line = refused(folder)
     assert "envs/numpy-cpu.lock is missing" in line and "lock.py" in line
