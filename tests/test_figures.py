@@ -41,8 +41,8 @@ def tables(tmp_path_factory, config):
     return made_up_results.tables(tmp_path_factory.mktemp("made-up"), config)
 
 
-def draw(name, tables, config, language="en"):
-    return FIGURES[name](tables, config, PUBLISHED, made_up_results.text(language))
+def draw(name, tables, config, language="en", narrow=False):
+    return FIGURES[name](tables, config, PUBLISHED, made_up_results.text(language), narrow)
 
 
 def dots(axes):
@@ -182,8 +182,7 @@ def test_a_framework_keeps_its_color_and_a_new_one_gets_the_next():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_narrow_figure_is_as_wide_as_a_phone_and_shows_as_much(name, tables, config):
-    text = made_up_results.text("en")
-    wide, narrow = (FIGURES[name](tables, config, PUBLISHED, text, n) for n in (False, True))
+    wide, narrow = (draw(name, tables, config, narrow=narrow) for narrow in (False, True))
     assert narrow.get_figwidth() == PANEL < wide.get_figwidth()
     shown = [
         [(axes.get_title(loc="left"), [d.tolist() for d in dots(axes)]) for axes in figure.axes]
@@ -193,7 +192,7 @@ def test_a_narrow_figure_is_as_wide_as_a_phone_and_shows_as_much(name, tables, c
 
 
 def test_a_narrow_ratio_is_named_above_its_row(tables, config):
-    (axes,) = FIGURES["ratio"](tables, config, PUBLISHED, made_up_results.text("en"), True).axes
+    (axes,) = draw("ratio", tables, config, narrow=True).axes
     named = {text.get_text(): text.get_position()[1] for text in axes.texts}
     assert named["tutorial · baseline · MXNet / PyTorch"] == pytest.approx(-0.36)
 
@@ -229,6 +228,7 @@ def test_many_dots_become_pixels(tables, config):
     assert all(c.get_rasterized() for c in axes.collections if c.get_sizes()[0] < 50)
 
 
+@pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize(
     "left",
@@ -241,10 +241,12 @@ def test_many_dots_become_pixels(tables, config):
     ],
     ids=["tutorial", "controlled", "one competitor", "one round", "nothing"],
 )
-def test_every_figure_is_drawn_from_whatever_is_left(name, left, tables, config):
+def test_every_figure_is_drawn_from_whatever_is_left(name, left, narrow, tables, config):
     few = only(tables, **left)
     empty = DRAWN_FROM[FIGURES[name]](few).empty
-    figure = nothing(made_up_results.text("en")) if empty else draw(name, few, config)
+    figure = (
+        nothing(made_up_results.text("en")) if empty else draw(name, few, config, narrow=narrow)
+    )
     figure.draw_without_rendering()
     assert bool(figure.axes) != empty
 
