@@ -525,7 +525,8 @@ def test_what_comes_from_the_results_is_escaped(results):
 def test_the_statements_are_a_page_of_their_own_if_there_are_any(results):
     results.statements = []
     assert 'id="statements"' not in made_up_results.page(results)
-    answer = {"framework": "mxnet", "device": "cpu", "verdict": "no longer", "versions": {}}
+    answer = {"framework": "mxnet", "device": "cpu", "verdict": "no longer"}
+    answer |= {"versions": {"python": "3.11.7", "mxnet": "1.9.1"}}
     answer |= {"verdict_words": "no longer", "observed": "It prints twos & more.", "code": "1 + 1"}
     results.statements = [
         {
@@ -538,7 +539,14 @@ def test_the_statements_are_a_page_of_their_own_if_there_are_any(results):
     ]
     page = made_up_results.page(results)
     seen = text_of(page)
-    for words in ("2. Ones and one are twos.", "<NDArray 5x3", "[[2. 2.]]", "twos & more"):
+    assert "3.11.7" not in seen[seen.index("Ones and one") : seen.index("[[2. 2.]]")]
+    for words in (
+        "Now · mxnet 1.9.1",
+        "2. Ones and one are twos.",
+        "<NDArray 5x3",
+        "[[2. 2.]]",
+        "twos & more",
+    ):
         assert words in seen
     assert 'href="#statements"' in page
 
