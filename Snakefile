@@ -1,10 +1,10 @@
 # Evenhand: the same perceptron in several frameworks, compared so that it can be believed.
 #
-#   download ── prepare ─┐
-#                        ├─ round ── train (× frameworks, in a drawn order) ─┐
-#   protocol ────────────┤                                                   ├─ collect ─ compare ─ figures ─ report
-#   environment (× f-d) ─┴─ rehearse ─┐                                      ├─ audit ───┘
-#                        reference ───┴─ gate ───────────────────────────────┘
+#   download ── prepare ───────────────┐
+#   protocol ──────────────────────────┼─ round ── train (× frameworks, in a drawn order) ─┐
+#   environment (× f-d) ─┬─ examine ───┘                                                   ├─ collect ─ compare ─ figures ─ report
+#                        └─ rehearse ──┐                                                   ├─ audit ───┘
+#                           reference ─┴─ gate ────────────────────────────────────────────┘
 #
 # snakemake --cores 4                                               the whole comparison
 # snakemake --cores 4 --configfile config/presets/quick.yaml        the same in a minute, on less data
