@@ -3,10 +3,12 @@
     PYTHONPATH=workflow/scripts python benchmarks/clock.py [repetitions]
 
 A framework may hand work over and go on (MXNet does, on the CPU too). If the clock stopped before
-the work was done, an epoch that waits after every step would take longer. Needs the data, the
-protocol and the environments that `snakemake` leaves in results/. Both kinds take turns, each first
-as often as the other. Prints a Markdown row for each framework: the median seconds of an epoch of
-either kind, and the ratio as the workflow computes ratios, over the repetitions.
+the work was done, an epoch that waits after every step would take longer, and what was left over
+would be done between the clocks of two epochs, where the weights are copied out. Needs the data,
+the protocol and the environments that `snakemake` leaves in results/. Both kinds take turns, each
+first as often as the other. Prints a Markdown row for each framework: the median seconds of an
+epoch of either kind; the ratio as the workflow computes ratios, over the repetitions; and the
+median milliseconds from the end of one epoch's clock to the next one's start, without waits.
 """
 
 import json
@@ -14,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -24,8 +27,8 @@ TRAINERS = settings.ROOT / "workflow/trainers"
 WAIT = "--wait-each-step"
 
 
-def epoch_seconds(competitor: str, *flags: str) -> float:
-    """Median of the epochs after the first of one controlled run, as the workflow takes it."""
+def clocked(competitor: str, *flags: str) -> tuple[float, float]:
+    """Of one controlled run, the median epoch after the first, and the median gap between two."""
     framework, device = competitor.rsplit("-", 1)
     with tempfile.TemporaryDirectory() as folder:
         handed = Path(folder) / "handed.json"
@@ -39,22 +42,25 @@ def epoch_seconds(competitor: str, *flags: str) -> float:
         env = os.environ | {"PYTHONPATH": str(TRAINERS)}
         subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
         epochs = json.loads(handed.read_text())["measured"]["epochs"]
-    return median(epoch["seconds"] for epoch in epochs[1:])
+    gaps = [after["begin"] - e["begin"] - e["seconds"] for e, after in pairwise(epochs)]
+    return median(epoch["seconds"] for epoch in epochs[1:]), median(gaps)
 
 
 def main(repetitions: int) -> None:
-    print("| framework | seconds, no wait | a wait each step | ratio | 95 % interval |")
-    print("| --- | --- | --- | --- | --- |")
+    head = ["framework", "seconds, no wait", "a wait each step", "ratio", "95 % interval"]
+    print("|", " | ".join([*head, "ms between clocks"]), "|")
+    print("|", " | ".join(["---"] * 6), "|")
     for competitor in settings.competitors(settings.checked({}), "controlled"):
         plain, waiting = [], []
         for turn in range(repetitions):
             kinds = [(plain, []), (waiting, [WAIT])]
             for seconds, flags in kinds if turn % 2 else kinds[::-1]:
-                seconds.append(epoch_seconds(competitor, *flags))
-        found = inference.effect(inference.log_ratios(waiting, plain))
-        interval = f"{found.low:.3f} to {found.high:.3f}"
-        cells = [competitor, f"{median(plain):.3f}", f"{median(waiting):.3f}"]
-        print("|", " | ".join([*cells, f"{found.ratio:.3f}", interval]), "|", flush=True)
+                seconds.append(clocked(competitor, *flags))
+        (without, gaps), (with_waits, _) = zip(*plain, strict=True), zip(*waiting, strict=True)
+        found = inference.effect(inference.log_ratios(with_waits, without))
+        cells = [competitor, f"{median(without):.3f}", f"{median(with_waits):.3f}"]
+        cells += [f"{found.ratio:.3f}", f"{found.low:.3f} to {found.high:.3f}"]
+        print("|", " | ".join([*cells, f"{1000 * median(gaps):.1f}"]), "|", flush=True)
 
 
 if __name__ == "__main__":
