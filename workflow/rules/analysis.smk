@@ -93,7 +93,6 @@ rule distribution:
 rule tutorial_check:
     """The tutorial track's losses and accuracies, and the published ones, in that distribution."""
     input:
-        runs=f"results/runs.{FORM}",
         epochs=f"results/epochs.{FORM}",
         distributions=files_of_all("results/distribution/{training}/{framework}.csv", ["tutorial"]),
         published=PUBLISHED,
