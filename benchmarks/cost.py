@@ -96,7 +96,7 @@ def scheduling(folder: Path, rounds: str = "5") -> None:
     """The workflow from its start to the table of runs, then the same runs by a shell alone."""
     results = folder / "results"
     results.mkdir()
-    for ready in ("environments", "data"):
+    for ready in ("environments", "data", "doctor"):
         (results / ready).symlink_to(ROOT / "results" / ready)
     job = [*SNAKEMAKE, "results/runs.csv", "--allowed-rules", "protocol", "round", "train"]
     job += ["collect", "--rerun-triggers", "mtime", "--config", f"rounds={rounds}"]
