@@ -106,11 +106,8 @@ def environments_of(wildcards):
 
 def admissions_of(wildcards):
     """What lets a round's competitors in: the doctor's word for the kind of nodes that it runs on."""
-    return expand(
-        "results/doctor/{nodes}/{competitor}.fit",
-        nodes=nodes_of(wildcards),
-        competitor=drawn_order(wildcards),
-    )
+    nodes = nodes_of(wildcards)
+    return [f"results/doctor/{nodes}/{competitor}.fit" for competitor in drawn_order(wildcards)]
 
 
 def nodes_of(wildcards):

@@ -195,9 +195,9 @@ def mended(folder: Path, root: Path = ROOT) -> list[Path]:
 
 def unfit(folder: Path, root: Path = ROOT) -> dict[str, str]:
     """The competitors that the doctor found unfit, with the reason; not those since mended."""
-    reasons = {}
+    reasons, stale = {}, mended(folder, root)
     for path, verdict in verdicts(folder).items():
-        if path not in mended(folder, root):
+        if path not in stale:
             what, _, words = next(finding for finding in verdict["findings"] if not finding[1])
             reasons[verdict["competitor"]] = f"{what} {words}"
     return reasons

@@ -45,7 +45,7 @@ def environment(receipt: dict, lock: Path) -> Finding:
     return "environment", True, f"Python {platform.python_version()}, {packages}"
 
 
-def device() -> Finding:
+def gpu() -> Finding:
     """The GPU that a trainer would see, and what it can run."""
     try:
         facts = Gpu().facts()
@@ -73,7 +73,7 @@ def digits(folder: Path) -> None:
     np.savez(folder / "protocol.npz", order=order, **weights)
 
 
-def training(trainer: Path, receipt_file: Path, receipt: dict, on: str) -> Finding:
+def training(trainer: Path, receipt_file: Path, device: str, on: str) -> Finding:
     """Two steps on noise, launched as the rule `train` does it; a crash is an answer, too.
 
     `on` names the device where it may be the reason.
@@ -90,7 +90,7 @@ def training(trainer: Path, receipt_file: Path, receipt: dict, on: str) -> Findi
                 *(sys.executable, "-m", "toolbox.launch", "--trainer", trainer),
                 *("--environment", receipt_file, "--round", folder / "round.json"),
                 *("--record", folder / "record.json", "--losses", folder / "losses.npy"),
-                *("--threads", "1", "--anywhere", "--", "--device", receipt["device"]),
+                *("--threads", "1", "--anywhere", "--", "--device", device),
                 *("--epochs", "1", "--hidden-units", str(HIDDEN), "--loader-workers", "1"),
                 *("--data", folder, *protocol),
             ],
@@ -107,16 +107,15 @@ def training(trainer: Path, receipt_file: Path, receipt: dict, on: str) -> Findi
     return what, False, f"fails{on}: {why[-400:]}"
 
 
-def examine(receipt_file: Path, lock: Path, trainers: list[Path]) -> list[Finding]:
+def examine(receipt: dict, receipt_file: Path, lock: Path, trainers: list[Path]) -> list[Finding]:
     """Findings in order. The first that is not well ends the examination."""
-    receipt = json.loads(receipt_file.read_text())
     findings, on = [environment(receipt, lock)], ""
     if findings[-1][1] and receipt["device"] == "cuda":
-        findings.append(device())
+        findings.append(gpu())
         on = f" on {findings[-1][2]}"
     for trainer in trainers:
         if findings[-1][1]:
-            findings.append(training(trainer, receipt_file, receipt, on))
+            findings.append(training(trainer, receipt_file, receipt["device"], on))
     return findings
 
 
@@ -146,8 +145,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--surroundings", type=Path, required=True, help="where remarks go")
     parser.add_argument("--trainers", type=Path, nargs="+", required=True, help="to be tried")
     args = parser.parse_args(argv)
-    findings = examine(args.environment, args.lock, args.trainers)
     receipt = json.loads(args.environment.read_text())
+    findings = examine(receipt, args.environment, args.lock, args.trainers)
     verdict = {
         "competitor": f"{receipt['framework']}-{receipt['device']}",
         "fit": all(well for _, well, _ in findings),
