@@ -1,0 +1,289 @@
+"""The configuration: what it refuses, and what it fills in."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evenhand.core.config import ConfigError, checked
+from evenhand.core.experiment import Experiment
+from evenhand.core.schemas import ROOT
+
+pytestmark = pytest.mark.fast
+
+DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+PARTS = ("config", "envs", "workflow")  # of the project, that a configuration is checked against
+
+
+def changed(**changes) -> dict:
+    """The default configuration with some keys replaced; `a__b=1` reaches into sections."""
+    config = copy.deepcopy(DEFAULT)
+    for path, value in changes.items():
+        *sections, key = path.split("__")
+        section = config
+        for name in sections:
+            section = section.setdefault(name, {})
+        section[key] = value
+    return config
+
+
+def project(folder: Path) -> Path:
+    """A project in which every file is that of this one until a test puts its own there."""
+    for part in PARTS:
+        for file in (ROOT / part).rglob("*.yaml"):
+            link = folder / file.relative_to(ROOT)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file)
+        for file in (ROOT / part).rglob("*_mlp.py"):
+            (folder / file.relative_to(ROOT)).symlink_to(file)
+    return folder
+
+
+def write(path: Path, content: str) -> None:
+    """Put a file where a link may be."""
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+
+
+def refusal(config: dict, root: Path = ROOT) -> str:
+    """The one line that refuses it."""
+    with pytest.raises(ConfigError) as refused:
+        checked(config, root)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"roundz": 3}, "config: unknown key `roundz`; did you mean `rounds`?"),
+        ({"data__mirorrs": []}, "data: unknown key `mirorrs`; did you mean `mirrors`?"),
+        ({"scenarios__baseline__epoch": 1}, "scenarios.baseline: unknown key `epoch`"),
+        (
+            {"scenarios__baseline__hidden_units": 256},
+            "scenarios.baseline: unknown key `hidden_units`; did you mean `hidden_layers`?",
+        ),
+        (
+            {"frameworks": ["pytorchh"]},
+            "frameworks: unknown name `pytorchh`; did you mean `pytorch`? "
+            "(allowed: mxnet, numpy, pytorch)",
+        ),
+        ({"frameworks": []}, "frameworks: "),
+        (
+            {"tracks": ["tutorials"]},
+            "tracks: unknown name `tutorials`; did you mean `tutorial`? "
+            "(allowed: controlled, tutorial)",
+        ),
+        ({"tracks": []}, "tracks: "),
+        ({"devices": ["tpu"]}, "devices: unknown name `tpu`"),
+        (
+            {"devices": ["cud"]},
+            "devices: unknown name `cud`; did you mean `cuda`? (allowed: cpu, cuda)",
+        ),
+        (
+            {"scenarios__baseline__tracks": ["tutorials"]},
+            "scenarios.baseline.tracks: unknown name `tutorials`; did you mean `tutorial`?",
+        ),
+        (
+            {"scenarios__baseline__dataset": "mnst"},
+            "scenarios.baseline.dataset: unknown name `mnst`; did you mean `mnist`? "
+            "(allowed: mnist)",
+        ),
+        ({"rounds": 0}, "rounds: 0 is less than the minimum of 1"),
+        ({"rounds": "five"}, "rounds: 'five' is not of type 'integer'"),
+        ({"rounds": 5.5}, "rounds: 5.5 is not of type 'integer'"),
+        (
+            {"scenarios__baseline__epochs": 5.5},
+            "scenarios.baseline.epochs: 5.5 is not of type 'integer'",
+        ),
+        (
+            {"scenarios__baseline__hidden_layers": [256, 5.5]},
+            "scenarios.baseline.hidden_layers.1: 5.5 is not of type 'integer'",
+        ),
+        ({"scenarios__baseline__hidden_layers": []}, "scenarios.baseline.hidden_layers: "),
+        ({"scenarios__baseline__hidden_layers": 256}, "scenarios.baseline.hidden_layers: 256"),
+        (
+            {"data__train_images": 600.5},
+            "data.train_images: 600.5 is not of type 'integer', 'null'",
+        ),
+        (
+            {"scenarios__baseline__batch_size": 60_001},
+            "60001 is more than the 60000 training images",
+        ),
+        ({"scenarios__baseline__learning_rate": -0.1}, "scenarios.baseline.learning_rate: -0.1"),
+        (
+            {"scenarios__baseline__threads": "many"},
+            "scenarios.baseline.threads: 'many' is not `default` or a whole number from 1 to 1024",
+        ),
+        ({"scenarios__baseline__threads": 1.5}, "scenarios.baseline.threads: 1.5"),
+        ({"scenarios": {}}, "scenarios: "),
+        ({"scenarios": {"With Space": {}}}, "With Space"),
+        ({"data__mirrors": []}, "data.mirrors: "),
+        ({"data__mirrors": ["ftp://example.org/"]}, "data.mirrors.0: "),
+        ({"data__folder": "/no/such/folder"}, "data.folder: `/no/such/folder` is not a folder"),
+        (
+            {"data__train_images": 60_001},
+            "data.train_images: 60001 is more than the 60000 of mnist",
+        ),
+        ({"data__test_images": 10_001}, "data.test_images: 10001 is more than the 10000 of mnist"),
+        (
+            {"comparison__warmup_epochs": 5},
+            "comparison.warmup_epochs: 5 leaves none of the 5 epochs",
+        ),
+        ({"frameworks": ["numpy"], "tracks": ["tutorial"]}, "tracks: none of numpy takes part"),
+    ],
+)
+def test_bad_input_gets_one_line_that_names_the_key(changes, named):
+    assert named in refusal(changed(**changes))
+
+
+def test_a_device_without_an_environment_is_refused():
+    refused = refusal(changed(frameworks=["numpy"], devices=["cuda"]))
+    assert "devices: none of numpy has an environment for `cuda`" in refused
+
+
+@pytest.mark.parametrize(
+    ("file", "key"),
+    [
+        ("workflow/frameworks/{}.yaml", "frameworks"),
+        ("workflow/devices/{}.yaml", "devices"),
+        ("workflow/trainers/{}/track.yaml", "tracks"),
+        ("workflow/datasets/{}.yaml", "scenarios.baseline.dataset"),
+    ],
+)
+def test_a_name_is_known_once_there_is_a_file_of_it(tmp_path, file, key):
+    root = project(tmp_path)
+    changes = {key.replace(".", "__"): "plus" if "dataset" in key else ["plus"]}
+    assert f"{key}: unknown name `plus`" in refusal(changed(**changes), root)
+    usual = {"frameworks": "numpy", "devices": "cpu", "tracks": "controlled"}.get(key, "mnist")
+    write(root / file.format("plus"), (ROOT / file.format(usual)).read_text())
+    if key == "frameworks":
+        write(root / "workflow/trainers/controlled/plus_mlp.py", "")
+        write(root / "envs/plus-cpu.yaml", "")
+    if key == "devices":
+        write(root / "envs/numpy-plus.yaml", "")
+    if key == "tracks":
+        write(root / "workflow/trainers/plus/numpy_mlp.py", "")
+    assert checked(changed(**changes), root)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "named"),
+    [
+        (
+            "workflow/frameworks/numpy.yaml",
+            "{label: NumPy, colour: '#009E73'}",
+            "unknown key `colour`; did you mean `color`?",
+        ),
+        (
+            "workflow/frameworks/numpy.yaml",
+            "{label: NumPy, color: green}",
+            "color: 'green' does not match",
+        ),
+        ("workflow/frameworks/numpy.yaml", "{color: '#009E73'}", "'label' is a"),
+        ("workflow/frameworks/numpy.yaml", "label: [", "not YAML: "),
+        ("workflow/frameworks/numpy.yaml", "", "None is not of type 'object'"),
+        (
+            "workflow/devices/cpu.yaml",
+            "{gpu: perhaps}",
+            "gpu: 'perhaps' is not of type 'boolean'",
+        ),
+        (
+            "workflow/trainers/controlled/track.yaml",
+            "{start: protocl, data: memory, proof: gate}",
+            "start: unknown name `protocl`; did you mean `protocol`? (allowed: protocol, own)",
+        ),
+        (
+            "workflow/trainers/controlled/track.yaml",
+            "{start: own, data: memory, proof: gate}",
+            "start: 'protocol' was expected (Where the proof is `gate`)",
+        ),
+        (
+            "workflow/datasets/mnist.yaml",
+            "{label: MNIST}",
+            "'source' is a required property",
+        ),
+    ],
+)
+def test_a_file_of_an_axis_that_breaks_its_schema_is_refused(tmp_path, file, content, named):
+    """In one line that names the file, and the key in it."""
+    write(project(tmp_path) / file, content)
+    assert f"config: {file}: {named}" in refusal(changed(), tmp_path)
+
+
+def test_every_default_written_out_is_the_schemas():
+    assert checked(copy.deepcopy(DEFAULT)) == checked({})
+
+
+@pytest.mark.parametrize("preset", sorted((ROOT / "config/presets").glob("*.yaml")))
+def test_presets_are_accepted(preset):
+    config = copy.deepcopy(DEFAULT)
+    for key, value in yaml.safe_load(preset.read_text()).items():
+        config[key] = {**config[key], **value} if isinstance(value, dict) else value
+    assert Experiment(checked(config)).contests
+
+
+def test_the_configuration_that_the_report_prints_is_accepted_as_it_is():
+    completed = checked(changed(rounds=7, scenarios__baseline__hidden_layers=[32, 16]))
+    printed = yaml.safe_dump(completed, sort_keys=False, allow_unicode=True)
+    assert checked(yaml.safe_load(printed)) == completed
+
+
+def test_numbers_inside_a_section_may_come_from_the_command_line_as_text():
+    numbers = {"epochs": 3, "threads": 2, "hidden_layers": [32, 16], "learning_rate": 0.2}
+    asked = {"epochs": "3", "threads": "2", "hidden_layers": ["32", "16"], "learning_rate": "0.2"}
+    config = checked(changed(scenarios={"baseline": asked}, data={"train_images": "600"}))
+    scenario = config["scenarios"]["baseline"]
+    assert {key: scenario[key] for key in numbers} == numbers
+    assert config["data"]["train_images"] == 600
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        ("rounds", 5.0),
+        ("seed", 2018.0),
+        ("scenarios__baseline__epochs", 5.0),
+        ("scenarios__baseline__batch_size", 128.0),
+        ("scenarios__baseline__threads", 1.0),
+        ("scenarios__baseline__hidden_layers", [256.0]),
+        ("scenarios__baseline__hidden_layers", ["256.0", 16.0]),
+        ("data__train_images", 600.0),
+        ("data__test_images", "200.0"),
+        ("comparison__warmup_epochs", 1.0),
+    ],
+)
+def test_a_whole_number_may_be_written_as_a_decimal(path, number):
+    value = checked(changed(**{path: number}))
+    for key in path.split("__"):
+        value = value[key]
+    values = value if isinstance(value, list) else [value]
+    numbers = number if isinstance(number, list) else [number]
+    assert [type(v) for v in values] == [int] * len(numbers)
+    assert values == [float(n) for n in numbers]
+
+
+def test_a_scenario_takes_part_in_all_tracks_unless_it_names_some():
+    config = checked(changed(tracks=["controlled"], scenarios={"baseline": {}}))
+    assert config["scenarios"]["baseline"]["tracks"] == ["controlled"]
+
+
+def test_a_configuration_needs_to_name_no_axis_of_its_own():
+    assert checked({"rounds": 1})["frameworks"] == DEFAULT["frameworks"]
+
+
+@pytest.mark.parametrize("key", ["frameworks", "tracks"])
+def test_an_axis_that_no_configuration_names_is_refused(tmp_path, key):
+    usual = {name: value for name, value in DEFAULT.items() if name != key}
+    write(project(tmp_path) / "config/config.yaml", yaml.safe_dump(usual))
+    assert f"config: {key}: " in refusal(copy.deepcopy(usual), tmp_path)
+
+
+def test_without_devices_and_scenarios_the_cpu_and_the_tutorials_settings_are_meant(tmp_path):
+    usual = {key: DEFAULT[key] for key in ("frameworks", "tracks")}
+    write(project(tmp_path) / "config/config.yaml", yaml.safe_dump(usual))
+    config = checked({}, tmp_path)
+    assert config["devices"] == ["cpu"]
+    assert list(config["scenarios"]) == ["baseline"]

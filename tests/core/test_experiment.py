@@ -1,0 +1,151 @@
+"""What a configuration amounts to: contests, competitors, seeds, turns, trainings."""
+
+import dataclasses
+
+import pytest
+
+from evenhand.core import experiment
+from evenhand.core.config import checked
+from evenhand.core.experiment import Experiment
+from evenhand.core.schemas import ROOT
+
+pytestmark = pytest.mark.fast
+
+
+def of(**changes) -> Experiment:
+    """The experiment of the default configuration with these keys instead."""
+    return Experiment(checked(changes))
+
+
+def test_every_scenario_is_run_in_its_tracks():
+    assert of().contests == [
+        ("tutorial", "baseline"),
+        ("tutorial", "one-thread"),
+        ("controlled", "baseline"),
+    ]
+    assert of(tracks=["controlled"]).contests == [("controlled", "baseline")]
+
+
+def test_a_framework_takes_part_where_it_has_a_trainer():
+    assert of().competitors("tutorial") == ["pytorch-cpu", "mxnet-cpu"]
+    assert of().competitors("controlled") == ["pytorch-cpu", "mxnet-cpu", "numpy-cpu"]
+
+
+def test_a_framework_takes_part_on_the_devices_that_it_has_an_environment_for():
+    both = of(frameworks=["numpy", "pytorch"], devices=["cpu", "cuda"])
+    assert both.all_competitors == ["numpy-cpu", "pytorch-cpu", "pytorch-cuda"]
+    assert both.competitors("controlled") == ["numpy-cpu", "pytorch-cpu", "pytorch-cuda"]
+    assert both.competitors("tutorial") == ["pytorch-cpu", "pytorch-cuda"]
+
+
+def test_a_competitor_that_failed_its_examination_takes_no_part():
+    without = dataclasses.replace(of(), excluded={"mxnet-cpu": "training fails"})
+    assert without.competitors("controlled") == ["pytorch-cpu", "numpy-cpu"]
+    assert without.order("tutorial", "baseline", 0) == ["pytorch-cpu"]
+    assert "mxnet-cpu" in without.all_competitors
+
+
+def test_tracks_are_chosen_by_what_their_files_say():
+    assert of().tracks_with("proof", "gate") == ["controlled"]
+    assert of().tracks_with("start", "own") == ["tutorial"]
+    assert of(tracks=["controlled"]).tracks_with("proof", "distribution") == []
+
+
+def test_the_random_order_is_fixed_by_the_seed_and_favors_no_competitor():
+    def orders_of(seed):
+        some = of(seed=seed)
+        return [tuple(some.order("controlled", "baseline", n)) for n in range(600)]
+
+    orders = orders_of(seed=2018)
+    assert orders == orders_of(seed=2018) != orders_of(seed=2019)
+    counts = [orders.count(order) for order in set(orders)]
+    assert len(counts) == 6
+    assert min(counts) > 60  # 100 expected of each of the six orders; 60 is 4.4 deviations away
+
+
+def test_every_round_has_a_seed_of_its_own():
+    some = of()
+    seeds = [some.seed(n) for n in range(1000)]
+    assert len(set(seeds)) == 1000
+    assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_seeds_and_orders_never_change():
+    """Rounds that were opened long ago go on: these values are for ever."""
+    default, other = of(), of(seed=7)
+    assert [default.seed(n) for n in (0, 1, 2, 999)] == [
+        1186099858,
+        1370774158,
+        1962955108,
+        428846928,
+    ]
+    assert [other.seed(n) for n in (0, 1)] == [1521721297, 236563028]
+    p, m, n = "pytorch-cpu", "mxnet-cpu", "numpy-cpu"
+    assert [default.order("controlled", "baseline", number) for number in range(6)] == [
+        [p, m, n],
+        [n, p, m],
+        [p, m, n],
+        [m, p, n],
+        [p, n, m],
+        [p, n, m],
+    ]
+    assert [default.order("tutorial", "one-thread", number) for number in range(6)] == [
+        [p, m],
+        [p, m],
+        [m, p],
+        [m, p],
+        [p, m],
+        [m, p],
+    ]
+    assert other.order("controlled", "baseline", 0) == [n, m, p]
+
+
+def test_a_training_has_everything_that_its_data_set_adds():
+    training = of().training("baseline")
+    assert training == {
+        "threads": "default",
+        "tracks": ["tutorial", "controlled"],
+        "dataset": "mnist",
+        "epochs": 5,
+        "batch_size": 128,
+        "learning_rate": 0.1,
+        "hidden_layers": [256],
+        "pixel_mean": 0.13,
+        "pixel_std": 0.31,
+        "loader_workers": 4,
+        "train_images": 60_000,
+        "test_images": 10_000,
+        "layers": [784, 256, 10],
+    }
+
+
+def test_what_a_scenario_says_goes_before_its_data_set():
+    scenario = {"hidden_layers": [128, 64], "pixel_mean": 0, "pixel_std": 1}
+    training = of(scenarios={"deep": scenario}, data={"train_images": 600}).training("deep")
+    assert training["layers"] == [784, 128, 64, 10]
+    assert (training["pixel_mean"], training["pixel_std"]) == (0, 1)
+    assert (training["train_images"], training["test_images"]) == (600, 10_000)
+
+
+def test_scenarios_that_train_alike_share_what_depends_on_training_alone():
+    usual = of().config["scenarios"]
+    more = of(scenarios=usual | {"wide": {"hidden_layers": [512]}, "deep": {"epochs": 9}})
+    assert more.same_training("one-thread") == "baseline"
+    assert more.same_training("wide") == "wide"
+    assert more.same_training("deep") == "deep"
+
+
+def test_the_number_of_runs_decides_the_form_of_tables():
+    a_round = 2 + 2 + 3  # tutorial in two scenarios, controlled in one
+    most = experiment.MOST_RUNS_IN_CSV // a_round
+    assert of(rounds=most).table_form == "csv"
+    assert of(rounds=most + 1).table_form == "parquet"
+
+
+def test_an_experiment_of_another_project_asks_that_projects_files(tmp_path):
+    for part in ("config", "envs"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    (tmp_path / "workflow/trainers/controlled").mkdir(parents=True)
+    (tmp_path / "workflow/trainers/controlled/numpy_mlp.py").touch()
+    elsewhere = Experiment(checked({}), root=tmp_path)
+    assert elsewhere.competitors("controlled") == ["numpy-cpu"]

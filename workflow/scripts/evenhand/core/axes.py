@@ -1,0 +1,79 @@
+"""What can be extended by adding files: frameworks, devices, tracks, data sets.
+
+Each member of an axis is a YAML file that a closed schema in workflow/schemas describes. No code
+knows a member's name.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+import yaml
+
+from evenhand.core.schemas import ROOT, Refused, completed, suggestion
+
+FILES = {  # where the members of each axis lie, seen from the project's root
+    "framework": "workflow/frameworks/{}.yaml",
+    "device": "workflow/devices/{}.yaml",
+    "track": "workflow/trainers/{}/track.yaml",
+    "dataset": "workflow/datasets/{}.yaml",
+}
+
+
+def names(axis: str, root: Path = ROOT) -> list[str]:
+    """The members of an axis, sorted."""
+    before, after = FILES[axis].split("{}")
+    return sorted(
+        str(path.relative_to(root))[len(before) : -len(after)]
+        for path in root.glob(FILES[axis].format("*"))
+    )
+
+
+def path(axis: str, name: str, root: Path = ROOT) -> Path:
+    """The file of a member of an axis."""
+    return root / FILES[axis].format(name)
+
+
+@cache
+def member(axis: str, name: str, root: Path = ROOT) -> Mapping:
+    """What a member's file says, with the schema's defaults; Refused, in one line, if it cannot."""
+    file = path(axis, name, root)
+    if not file.is_file():
+        raise Refused(suggestion(name, names(axis, root)))
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise Refused(
+            f"{file.relative_to(root)}: not YAML: {' '.join(str(error).split())}"
+        ) from None
+    try:
+        return MappingProxyType(completed(content, axis))
+    except Refused as error:
+        raise Refused(f"{file.relative_to(root)}: {error}") from None
+
+
+def framework(name: str, root: Path = ROOT) -> Mapping:
+    return member("framework", name, root)
+
+
+def device(name: str, root: Path = ROOT) -> Mapping:
+    return member("device", name, root)
+
+
+def track(name: str, root: Path = ROOT) -> Mapping:
+    return member("track", name, root)
+
+
+def dataset(name: str, root: Path = ROOT) -> Mapping:
+    return member("dataset", name, root)
+
+
+def image_count(dataset_name: str, part: str, root: Path = ROOT) -> int:
+    """How many images a data set has in its `train` or `test` part: a label is a byte, after 8."""
+    return dataset(dataset_name, root)["files"][f"{part}_labels"]["bytes"] - 8
+
+
+def trainer(track_name: str, framework_name: str, root: Path = ROOT) -> Path:
+    """The program that trains a framework in a track, whether it is there or not."""
+    return root / f"workflow/trainers/{track_name}/{framework_name}_mlp.py"

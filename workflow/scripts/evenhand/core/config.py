@@ -1,0 +1,117 @@
+"""The configuration: checked and completed."""
+
+from pathlib import Path
+
+import yaml
+
+from evenhand.core import axes
+from evenhand.core.experiment import Experiment
+from evenhand.core.identity import Competitor
+from evenhand.core.schemas import ROOT, Refused, completed, suggestion
+
+# The keys that list members of an axis.
+AXES = {"frameworks": "framework", "devices": "device", "tracks": "track"}
+
+
+class ConfigError(Refused):
+    """The configuration cannot be used; the message is one line that names the key."""
+
+
+def checked(config: dict, root: Path = ROOT) -> dict:
+    """The configuration with every default filled in, in place, or a ConfigError.
+
+    The schema says what each key may be. What it cannot say is checked here: that the members of
+    each axis exist as files, and that numbers fit together.
+    """
+    try:
+        _complete(config, root)
+        _check(config, root)
+    except Refused as error:
+        raise ConfigError(f"config: {error}") from None
+    return config
+
+
+def _complete(config: dict, root: Path) -> None:
+    # Which frameworks and tracks take part by default, and in which scenarios, is written in
+    # config/config.yaml: the schema knows no names.
+    usual = yaml.safe_load((root / "config/config.yaml").read_text())
+    for key in ("frameworks", "tracks", "scenarios"):
+        if key not in config and key in usual:
+            config[key] = usual[key]
+    for key in ("frameworks", "tracks"):
+        if key not in config:
+            raise Refused(f"{key}: neither given nor in config/config.yaml")
+    completed(config, "config")
+    for scenario in config["scenarios"].values():
+        scenario["tracks"] = scenario["tracks"] or list(config["tracks"])
+
+
+def _check(config: dict, root: Path) -> None:
+    for key, axis in AXES.items():
+        for name in config[key]:
+            _check_member(axis, name, key, root)
+    for device in config["devices"]:
+        if not any((root / f"envs/{f}-{device}.yaml").exists() for f in config["frameworks"]):
+            raise Refused(
+                f"devices: none of {', '.join(config['frameworks'])} has an environment "
+                f"for `{device}` (envs/FRAMEWORK-{device}.yaml)"
+            )
+    for device in config["gate"]["devices"]:
+        _check_member("device", device, "gate.devices", root)
+    folder = config["data"]["folder"]
+    if folder is not None and not Path(folder).is_dir():
+        raise Refused(f"data.folder: `{folder}` is not a folder")
+    for name, scenario in config["scenarios"].items():
+        for track in scenario["tracks"]:
+            _check_member("track", track, f"scenarios.{name}.tracks", root)
+        _check_member("dataset", scenario["dataset"], f"scenarios.{name}.dataset", root)
+        _check_sizes(config, name, root)
+    experiment = Experiment(config, root=root)
+    if not any(experiment.competitors(track) for track, _ in experiment.contests):
+        raise Refused(
+            f"tracks: none of {', '.join(config['frameworks'])} takes part in "
+            f"{', '.join(config['tracks'])} with these scenarios"
+        )
+    _check_tracks(experiment)
+
+
+def _check_tracks(experiment: Experiment) -> None:
+    """Each framework says what a track that it takes part in must know of it."""
+    for track in experiment.tracks_with("proof", "distribution"):
+        for name in experiment.competitors(track):
+            framework = Competitor.parse(name).framework
+            facts = axes.framework(framework, experiment.root)
+            if missing := [key for key in ("initializer", "last_batch") if key not in facts]:
+                file = axes.path("framework", framework, experiment.root)
+                raise Refused(
+                    f"frameworks: {file.relative_to(experiment.root)} lacks "
+                    f"{' and '.join(missing)}, with which the track {track} is checked"
+                )
+
+
+def _check_member(axis: str, name: str, key: str, root: Path) -> None:
+    """The member's file must be there and fit its schema."""
+    if name not in axes.names(axis, root):
+        raise Refused(f"{key}: {suggestion(name, axes.names(axis, root))}")
+    axes.member(axis, name, root)
+
+
+def _check_sizes(config: dict, name: str, root: Path) -> None:
+    """The numbers of a scenario fit one another and its data set."""
+    training = Experiment(config, root=root).training(name)
+    for part in ("train", "test"):
+        key, whole = f"{part}_images", axes.image_count(training["dataset"], part, root)
+        if training[key] > whole:
+            raise Refused(
+                f"data.{key}: {training[key]} is more than the {whole} of {training['dataset']}"
+            )
+    if training["batch_size"] > training["train_images"]:
+        raise Refused(
+            f"scenarios.{name}.batch_size: {training['batch_size']} is more than the "
+            f"{training['train_images']} training images"
+        )
+    if config["comparison"]["warmup_epochs"] >= training["epochs"]:
+        raise Refused(
+            f"comparison.warmup_epochs: {config['comparison']['warmup_epochs']} leaves "
+            f"none of the {training['epochs']} epochs of scenario {name} to measure"
+        )

@@ -1,0 +1,114 @@
+"""What a completed configuration asks for, spelled out as runs."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+
+from evenhand.core import axes
+from evenhand.core.identity import Competitor
+from evenhand.core.schemas import ROOT
+
+# Tables with rows for more runs than this are Parquet: nobody reads so much text.
+MOST_RUNS_IN_CSV = 10_000
+# What a scenario says besides the training itself.
+AROUND_TRAINING = ("threads", "tracks", "loader_workers")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A completed configuration, and who takes no part although it asks for them.
+
+    `excluded`: the reason by competitor, as the doctor's examinations have it.
+    """
+
+    config: dict
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    root: Path = ROOT
+
+    @cached_property
+    def contests(self) -> list[tuple[str, str]]:
+        """Every (track, scenario) that is to be run."""
+        return [
+            (track, scenario)
+            for track, scenario in product(self.config["tracks"], self.config["scenarios"])
+            if track in self.config["scenarios"][scenario]["tracks"]
+        ]
+
+    @cached_property
+    def all_competitors(self) -> list[str]:
+        """`framework-device` of everybody with an environment, in the configuration's order."""
+        return [
+            str(Competitor(framework, device))
+            for framework, device in product(self.config["frameworks"], self.config["devices"])
+            if (self.root / f"envs/{framework}-{device}.yaml").exists()
+        ]
+
+    def competitors(self, track: str, everybody: bool = False) -> list[str]:
+        """Those of them who take part in a track.
+
+        A framework takes part if it has a trainer for the track, on each device that it has an
+        environment for, unless it is excluded; `everybody` counts the excluded, too.
+        """
+        return [
+            name
+            for name in self.all_competitors
+            if (everybody or name not in self.excluded)
+            and axes.trainer(track, Competitor.parse(name).framework, self.root).exists()
+        ]
+
+    def tracks_with(self, key: str, value) -> list[str]:
+        """The tracks whose file says so, in the configuration's order."""
+        return [
+            track for track in self.config["tracks"] if axes.track(track, self.root)[key] == value
+        ]
+
+    @cached_property
+    def table_form(self) -> str:
+        """The ending of tables with rows for every run: csv, or parquet where there are many."""
+        a_round = sum(len(self.competitors(track)) for track, _ in self.contests)
+        return "csv" if self.config["rounds"] * a_round <= MOST_RUNS_IN_CSV else "parquet"
+
+    def training(self, scenario: str) -> dict:
+        """A scenario's settings with everything that its data set and the data section add.
+
+        Besides the scenario's keys: `train_images` and `test_images`, and `layers`, the sizes from
+        inputs to classes.
+        """
+        settings, data = self.config["scenarios"][scenario], self.config["data"]
+        dataset = axes.dataset(settings["dataset"], self.root)
+        inputs = dataset["image"][0] * dataset["image"][1]
+        of_dataset = {
+            key: dataset[key] for key in ("pixel_mean", "pixel_std") if settings[key] is None
+        }
+        images = {
+            f"{part}_images": data[f"{part}_images"]
+            or axes.image_count(settings["dataset"], part, self.root)
+            for part in ("train", "test")
+        }
+        layers = [inputs, *settings["hidden_layers"], dataset["classes"]]
+        return settings | of_dataset | images | {"layers": layers}
+
+    def same_training(self, scenario: str) -> str:
+        """The first scenario with the same training as this one, threads and loader aside.
+
+        What depends on the training alone is computed once for all of them, under that name.
+        """
+        scenarios = self.config["scenarios"]
+
+        def alone(name: str) -> dict:
+            return {k: v for k, v in scenarios[name].items() if k not in AROUND_TRAINING}
+
+        return next(name for name in scenarios if alone(name) == alone(scenario))
+
+    def seed(self, round_: int) -> int:
+        """The seed of a round, the same for every competitor; below 2**31, as some want it."""
+        return random.Random(f"{self.config['seed']}/{round_}").randrange(2**31)
+
+    def order(self, track: str, scenario: str, round_: int) -> list[str]:
+        """The competitors of a round in the random order in which they take their turns."""
+        names = self.competitors(track)
+        source = random.Random(f"{self.config['seed']}/{track}/{scenario}/{round_}")
+        return source.sample(names, len(names))
