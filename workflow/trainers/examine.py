@@ -1,9 +1,9 @@
-"""Examine one competitor where it will run, before anything is clocked.
+"""Examine one competitor where it will run, before anything is timed.
 
 Runs in the framework's environment, whichever way that is deployed; NumPy and the standard library.
-What is found unfit is told with a remedy in the verdict, for the rule `admit` to act on: an
-examination itself ends well whenever it could be held. The same competitor on the same kind of
-machine gets the same verdict to the letter; what changes from hour to hour is in the surroundings.
+What fails is written down with a remedy, for the rule `admit` to act on: the program itself
+succeeds whenever the examination could be made. The same competitor on the same kind of machine
+gets the same examination to the letter; what changes from hour to hour is in the surroundings.
 """
 
 import argparse
@@ -15,32 +15,36 @@ import subprocess
 import sys
 import tempfile
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from toolbox.launch import start
 from toolbox.machine import load, machine
 from toolbox.nvml import Gpu, NoGpu
 from toolbox.record import sha256, write
+from toolbox.settings import Settings
 
-IMAGES, HIDDEN = 256, 16  # of the tiny training: two steps
+IMAGES, LAYERS = 256, [784, 16, 10]  # of the tiny training: two steps
+LAUNCHER = Path(__file__).parent / "toolbox/launch.py"
 DISK_BYTES, MEMORY_BYTES = 1 << 30, 2 << 30
 
-Finding = tuple[str, bool, str]  # what was looked at, whether it is well, in words
+Finding = tuple[str, bool, str]  # what was looked at, whether it passed, in words
 
 
 def environment(receipt: dict, lock: Path) -> Finding:
     """Whether the environment is still what its receipt and its lock say."""
-    anew = "to build it anew: snakemake --forcerun environment"
+    again = "to build it again: snakemake --forcerun environment"
     if sha256(lock) != receipt["lock_sha256"]:
-        return "environment", False, f"built from another {lock.name} than today's; {anew}"
+        return "environment", False, f"built from another {lock.name} than today's; {again}"
     for name, version in receipt["packages"].items():
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
             found = "absent"
         if found != version:
-            return "environment", False, f"{name} is {found}, {version} was built in; {anew}"
+            return "environment", False, f"{name} is {found}, {version} was built in; {again}"
     packages = f"{len(receipt['packages'])} packages as in {lock.name}"
     return "environment", True, f"Python {platform.python_version()}, {packages}"
 
@@ -55,28 +59,32 @@ def gpu() -> Finding:
 
 
 def digits(folder: Path) -> None:
-    """Noise in the place of MNIST, a protocol for it, and an opened round."""
+    """Noise in the place of a data set, and a protocol for it."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (IMAGES, 28, 28), dtype=np.uint8)
     labels = rng.integers(0, 10, IMAGES, dtype=np.uint8)
     parts = {"train_images": images, "train_labels": labels}
-    np.savez(folder / "mnist.npz", **parts, test_images=images, test_labels=labels)
+    np.savez(folder / "images.npz", **parts, test_images=images, test_labels=labels)
     raw = folder / "MNIST/raw"  # the same for torchvision, as IDX files
     raw.mkdir(parents=True)
     for part in ("train", "t10k"):
         for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
             header = np.array([0x800 + array.ndim, *array.shape], ">i4").tobytes()
             (raw / f"{part}-{kind}-ubyte").write_bytes(header + array.tobytes())
-    shapes = {"w1": (HIDDEN, 784), "b1": (HIDDEN,), "w2": (10, HIDDEN), "b2": (10,)}
-    weights = {name: rng.uniform(-0.03, 0.03, shape) for name, shape in shapes.items()}
+    weights = {}
+    for layer, (inputs, outputs) in enumerate(pairwise(LAYERS), 1):
+        weights[f"w{layer}"] = rng.uniform(-0.03, 0.03, (outputs, inputs))
+        weights[f"b{layer}"] = rng.uniform(-0.03, 0.03, outputs)
     order = rng.permutation(IMAGES)[np.newaxis].astype(np.int32)
     np.savez(folder / "protocol.npz", order=order, **weights)
 
 
-def training(trainer: Path, receipt_file: Path, device: str, on: str) -> Finding:
+def training(
+    trainer: Path, receipt_file: Path, device: str, options: list[str], on: str
+) -> Finding:
     """Two steps on noise, launched as the rule `train` does it; a crash is an answer, too.
 
-    `on` names the device where it may be the reason.
+    `options`: of the launcher. `on` names the device where it may be the reason.
     """
     track = trainer.parent.name
     with tempfile.TemporaryDirectory() as name:
@@ -84,50 +92,60 @@ def training(trainer: Path, receipt_file: Path, device: str, on: str) -> Finding
         digits(folder)
         opened = {"id": "0" * 32, "track": track, "scenario": "examination", "round": 0}
         write(folder / "round.json", opened)
-        protocol = [] if track == "tutorial" else ["--protocol", folder / "protocol.npz"]
+        settings = Settings(
+            data=folder,
+            protocol=folder / "protocol.npz",
+            device=device,
+            epochs=1,
+            layers=LAYERS,
+            loader_workers=1,
+        )
         done = subprocess.run(
-            [
-                *(sys.executable, "-m", "toolbox.launch", "--trainer", trainer),
+            start(
+                *(LAUNCHER, "--trainer", trainer),
                 *("--environment", receipt_file, "--round", folder / "round.json"),
                 *("--record", folder / "record.json", "--losses", folder / "losses.npy"),
-                *("--threads", "1", "--anywhere", "--", "--device", device),
-                *("--epochs", "1", "--hidden-units", str(HIDDEN), "--loader-workers", "1"),
-                *("--data", folder, *protocol),
-            ],
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+                *("--threads", "1", "--no-round-check", *options, "--", *settings.flags()),
+            ),
             capture_output=True,
             text=True,
         )
     what = f"{track} training"
     if done.returncode == 0:
         return what, True, "two steps"
-    said = (done.stderr or done.stdout).strip().splitlines()
-    # The launcher's own last line tells the exit status, the one before it the error.
-    why = " / ".join(said[-2:]) or f"exit status {done.returncode}"
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    # The launcher's own last line has the exit status, the one before it the error.
+    why = " / ".join(lines[-2:]) or f"exit status {done.returncode}"
     return what, False, f"fails{on}: {why[-400:]}"
 
 
-def examine(receipt: dict, receipt_file: Path, lock: Path, trainers: list[Path]) -> list[Finding]:
-    """Findings in order. The first that is not well ends the examination."""
+def examine(
+    receipt: dict, receipt_file: Path, lock: Path, trainers: list[Path], options: list[str]
+) -> list[Finding]:
+    """Findings in order. The first that failed ends the examination."""
     findings, on = [environment(receipt, lock)], ""
-    if findings[-1][1] and receipt["device"] == "cuda":
+    if findings[-1][1] and "--gpu" in options:
         findings.append(gpu())
         on = f" on {findings[-1][2]}"
     for trainer in trainers:
         if findings[-1][1]:
-            findings.append(training(trainer, receipt_file, receipt["device"], on))
+            findings.append(training(trainer, receipt_file, receipt["device"], options, on))
     return findings
 
 
 def remarks(folder: Path) -> list[Finding]:
-    """What is no competitor's fault. A remark stops nobody."""
+    """What does not depend on the competitor. A remark excludes nobody."""
     here = machine()
     free = shutil.disk_usage(folder).free
     memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     busy = load()[0] / here["usable_cores"]
     return [
         ("disk", free > DISK_BYTES, f"{free / 1e9:.1f} GB free; records and pictures take 1 GB"),
-        ("memory", memory > MEMORY_BYTES, f"{memory / 1e9:.1f} GB free; PyTorch takes 2 GB"),
+        (
+            "memory",
+            memory > MEMORY_BYTES,
+            f"{memory / 1e9:.1f} GB free; a framework takes up to 2 GB",
+        ),
         (
             "governor",
             here["governor"] in (None, "performance"),
@@ -141,21 +159,22 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--environment", type=Path, required=True, help="the receipt")
     parser.add_argument("--lock", type=Path, required=True, help="what it was built from")
-    parser.add_argument("--verdict", type=Path, required=True, help="where the verdict goes")
+    parser.add_argument("--examination", type=Path, required=True, help="where it goes")
     parser.add_argument("--surroundings", type=Path, required=True, help="where remarks go")
     parser.add_argument("--trainers", type=Path, nargs="+", required=True, help="to be tried")
+    parser.add_argument("options", nargs="*", help="the launcher's, after --")
     args = parser.parse_args(argv)
     receipt = json.loads(args.environment.read_text())
-    findings = examine(receipt, args.environment, args.lock, args.trainers)
-    verdict = {
+    findings = examine(receipt, args.environment, args.lock, args.trainers, args.options)
+    examination = {
         "competitor": f"{receipt['framework']}-{receipt['device']}",
-        "fit": all(well for _, well, _ in findings),
+        "fit": all(passed for _, passed, _ in findings),
         "findings": findings,
     }
-    around = {"node": machine()["node"], "remarks": remarks(args.verdict.parent)}
-    print(json.dumps(verdict | around, indent=1))
+    around = {"node": machine()["node"], "remarks": remarks(args.examination.parent)}
+    print(json.dumps(examination | around, indent=1))
     write(args.surroundings, around)
-    write(args.verdict, verdict)
+    write(args.examination, examination)
 
 
 if __name__ == "__main__":

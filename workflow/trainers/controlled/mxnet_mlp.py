@@ -1,5 +1,7 @@
 """The MNIST perceptron in MXNet, controlled track."""
 
+from itertools import pairwise
+
 import mxnet as mx
 from mxnet import autograd, gluon, nd
 from mxnet.gluon import nn
@@ -19,10 +21,10 @@ labels = nd.array(labels, ctx=device, dtype=labels.dtype)
 
 run.phase("set_up")
 net = nn.Sequential()
-net.add(
-    nn.Dense(run.hidden_units, activation="relu", in_units=28 * 28),
-    nn.Dense(10, in_units=run.hidden_units),
-)
+*inner, classes = run.layers
+for inputs, outputs in pairwise(inner):
+    net.add(nn.Dense(outputs, activation="relu", in_units=inputs))
+net.add(nn.Dense(classes, in_units=inner[-1]))
 net.cast(images.dtype)
 net.initialize(ctx=device)
 parameters = net.collect_params().values()

@@ -13,12 +13,17 @@ images, labels = run.training_set()
 # ---- 2. Model --------------------------------------------------------
 
 run.phase("set_up")
-w1, b1, w2, b2 = run.initial_weights()
+weights = run.initial_weights()
+layers = list(zip(weights[::2], weights[1::2], strict=True))
 
 
 def net(x):
-    hidden = np.maximum(x @ w1.T + b1, 0)
-    return hidden, hidden @ w2.T + b2
+    """The inputs of each layer, and the logits."""
+    values = [x]
+    for w, b in layers[:-1]:
+        values.append(np.maximum(values[-1] @ w.T + b, 0))
+    w, b = layers[-1]
+    return values, values[-1] @ w.T + b
 
 
 # ---- 3. Loss and optimizer -------------------------------------------
@@ -33,18 +38,17 @@ def loss_fn(logits, y):
     loss = (np.log(total[:, 0]) - logits[rows, y]).mean()
     gradient /= total
     gradient[rows, y] -= 1
-    gradient /= len(y)
-    return loss, gradient
+    return loss, gradient / len(y)
 
 
-def step(x, hidden, gradient):
-    """Backward through the two layers, then plain SGD in place."""
-    behind = (gradient @ w2) * (hidden > 0)
-    w2_gradient, w1_gradient = gradient.T @ hidden, behind.T @ x
-    w1[...] -= run.learning_rate * w1_gradient
-    b1[...] -= run.learning_rate * behind.sum(axis=0)
-    w2[...] -= run.learning_rate * w2_gradient
-    b2[...] -= run.learning_rate * gradient.sum(axis=0)
+def step(values, gradient):
+    """Backward through the layers, and plain SGD in place."""
+    for i in reversed(range(len(layers))):
+        (w, b), x = layers[i], values[i]
+        behind = (gradient @ w) * (x > 0) if i else None
+        w -= run.learning_rate * (gradient.T @ x)
+        b -= run.learning_rate * gradient.sum(axis=0)
+        gradient = behind
 
 
 # ---- 4. Training loop ------------------------------------------------
@@ -53,10 +57,10 @@ for epoch in run.epochs():
     with epoch.clock():
         for batch in epoch.batches(epoch.order):
             x, y = images[batch], labels[batch]
-            hidden, logits = net(x)
+            values, logits = net(x)
             loss, gradient = loss_fn(logits, y)
-            step(x, hidden, gradient)
+            step(values, gradient)
             epoch.losses.append(loss)
-    epoch.finish([w1, b1, w2, b2])
+    epoch.finish(weights)
 
 run.finish(device="cpu")

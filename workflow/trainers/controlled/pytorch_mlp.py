@@ -1,5 +1,7 @@
 """The MNIST perceptron in PyTorch, controlled track."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -17,11 +19,12 @@ labels = torch.from_numpy(labels).to(device)
 # ---- 2. Model --------------------------------------------------------
 
 run.phase("set_up")
-net = nn.Sequential(
-    nn.Linear(28 * 28, run.hidden_units),
-    nn.ReLU(),
-    nn.Linear(run.hidden_units, 10),
-).to(device, images.dtype)
+*inner, classes = run.layers
+layers = []
+for inputs, outputs in pairwise(inner):
+    layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+net = nn.Sequential(*layers, nn.Linear(inner[-1], classes))
+net = net.to(device, images.dtype)
 weights = run.initial_weights()
 with torch.no_grad():
     for p, w in zip(net.parameters(), weights, strict=True):

@@ -43,7 +43,7 @@ def job(environ: Mapping[str, str]) -> str | None:
     return " ".join(environ[name] for name in JOB if name in environ) or None
 
 
-def companions() -> list[int]:
+def other_processes_of_job() -> list[int]:
     """The other processes on this node that belong to this process's job of a cluster, if any."""
     mine, found = job(os.environ), []
     for folder in Path("/proc").glob("[0-9]*") if mine else ():

@@ -30,14 +30,14 @@ class Gpu:
 
     def __init__(self):
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        told = f"CUDA_VISIBLE_DEVICES is {'not set' if visible is None else repr(visible)}"
+        setting = f"CUDA_VISIBLE_DEVICES is {'not set' if visible is None else repr(visible)}"
         try:
             import pynvml
         except ImportError:
             raise NoGpu("the environment lacks nvidia-ml-py") from None
         self.nvml = pynvml
         if visible == "":
-            raise NoGpu(f"cuda was asked for, but {told}")
+            raise NoGpu(f"cuda was requested, but {setting}")
         try:
             pynvml.nvmlInit()
             first = (visible or "0").partition(",")[0].strip()
@@ -47,7 +47,7 @@ class Gpu:
         except pynvml.NVMLError as error:
             found = f"the driver's NVML says: {error}"
             raise NoGpu(
-                f"cuda was asked for, but no NVIDIA GPU was found: {found}; {told}"
+                f"cuda was requested, but no NVIDIA GPU was found: {found}; {setting}"
             ) from None
 
     def facts(self) -> dict:

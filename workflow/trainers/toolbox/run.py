@@ -11,16 +11,17 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from toolbox import settings
 from toolbox.record import sha256, write
 
 
 class Run:
-    """What was asked of the trainer, what it is given, and what it hands over.
+    """What was requested of the trainer, what it is given, and the results that it returns.
 
-    Attributes are the flags: `device` ("cpu" or "cuda"), `dtype`, `seed`, `batch_size`,
-    `learning_rate` (rounded to float32 for everybody, since MXNet's optimizer holds it so),
-    `hidden_units`, `pixel_mean`, `pixel_std`, `loader_workers`, and `data`, the folder with
-    `mnist.npz` and with `MNIST/raw/` as torchvision expects it.
+    Attributes are those of `toolbox.settings.Settings`, each a flag. `learning_rate` is rounded to
+    float32 for everybody, since one framework's optimizer holds it so. `layers` are the sizes from
+    inputs to classes. `data` is the folder with `images.npz` and with `MNIST/raw/`, as torchvision
+    expects it.
     """
 
     def __init__(self, flags: argparse.Namespace):
@@ -30,29 +31,17 @@ class Run:
         self.learning_rate = float(np.float32(flags.learning_rate))
         self.flags = flags
         self.phases: dict[str, float] = {}
-        self.open_phase, self.since = "import", flags.born
+        self.open_phase, self.since = "import", flags.start_time
         self.done: list[Epoch] = []
         self.loader_seconds: float | None = None
 
     @classmethod
     def from_flags(cls, argv: list[str] | None = None) -> "Run":
         """Read the command line. Called after the imports, it closes the phase `import`."""
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--device", default="cpu", help="cpu or cuda")
-        parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
-        parser.add_argument("--seed", type=int, default=0)
-        parser.add_argument("--epochs", type=int, default=5)
-        parser.add_argument("--batch-size", type=int, default=128)
-        parser.add_argument("--learning-rate", type=float, default=0.1)
-        parser.add_argument("--hidden-units", type=int, default=256)
-        parser.add_argument("--pixel-mean", type=float, default=0.13)
-        parser.add_argument("--pixel-std", type=float, default=0.31)
-        parser.add_argument("--loader-workers", type=int, default=4)
-        parser.add_argument("--data", type=Path, required=True, help="folder of prepared data")
-        parser.add_argument("--protocol", type=Path, help="initial weights and batch order")
+        parser = settings.parser()
         parser.add_argument("--losses", type=Path, required=True, help="where step losses go")
-        parser.add_argument("--hand-over", type=Path, required=True, help="where the rest goes")
-        parser.add_argument("--born", type=float, default=time.monotonic())
+        parser.add_argument("--result", type=Path, required=True, help="where the rest goes")
+        parser.add_argument("--start-time", type=float, default=time.monotonic())
         parser.add_argument(
             "--wait-each-step", action="store_true", help="wait for the device after every step"
         )
@@ -63,17 +52,17 @@ class Run:
     # ---- given to the trainer ----------------------------------------
 
     def arrays(self, part: str) -> tuple[np.ndarray, np.ndarray]:
-        """Images (N, 28, 28) uint8 and labels (N,) uint8 of `train` or `test`."""
-        with np.load(self.data / "mnist.npz") as data:
+        """Images (N, rows, columns) uint8 and labels (N,) uint8 of `train` or `test`."""
+        with np.load(self.data / "images.npz") as data:
             return data[f"{part}_images"], data[f"{part}_labels"]
 
     def training_set(self) -> tuple[np.ndarray, np.ndarray]:
-        """Normalized images (N, 784) of the run's dtype and labels (N,) int64, in memory."""
+        """Normalized images (N, inputs) of the run's dtype and labels (N,) int64, in memory."""
         images, labels = self.arrays("train")
         return self.normalized(images).astype(self.dtype, copy=False), labels.astype(np.int64)
 
     def normalized(self, images: np.ndarray) -> np.ndarray:
-        """Pixels 0..255 as float32 (N, 784): scaled to [0, 1], less the mean, over the deviation.
+        """Pixels 0..255 as float32 (N, inputs): in [0, 1], less the mean, over the deviation.
 
         Always in float32, and widened afterwards where float64 is asked for, so that both dtypes
         train on the same numbers.
@@ -82,9 +71,13 @@ class Run:
         return (scaled - np.float32(self.pixel_mean)) / np.float32(self.pixel_std)
 
     def initial_weights(self) -> list[np.ndarray]:
-        """The protocol's weights: (hidden, 784), (hidden,), (10, hidden), (10,), run's dtype."""
+        """The protocol's weights (outputs, inputs) and biases (outputs,), layer by layer.
+
+        Of the run's dtype. A list such as [w1, b1, w2, b2], as long as there are layers.
+        """
+        names = [f"{kind}{layer}" for layer in range(1, len(self.layers)) for kind in "wb"]
         with np.load(self.protocol) as protocol:
-            return [protocol[name].astype(self.dtype) for name in ("w1", "b1", "w2", "b2")]
+            return [protocol[name].astype(self.dtype) for name in names]
 
     def phase(self, name: str) -> None:
         """Close the open phase and open another: `load`, then `set_up`."""
@@ -112,10 +105,10 @@ class Run:
             pass
         self.loader_seconds = time.monotonic() - begin
 
-    # ---- taken from the trainer --------------------------------------
+    # ---- returned by the trainer --------------------------------------
 
     def finish(self, device: str, threads: int | None = None) -> None:
-        """Evaluate every epoch's weights and hand over.
+        """Evaluate every epoch's weights and write the result.
 
         `device`: the name of what computed. `threads`: how many the framework says that it computes
         with; None where it has no function that tells, and its libraries are asked instead.
@@ -132,19 +125,19 @@ class Run:
             )
             for api in ("openmp", "blas")
         }
-        told = threads or max(filter(None, counts.values()), default=None)
-        asked = ("dtype", "seed", "batch_size", "learning_rate", "hidden_units", "pixel_mean")
-        asked += ("pixel_std", "loader_workers")
-        hand_over = {
-            "asked": {name: getattr(self, name) for name in asked}
+        reported = threads or max(filter(None, counts.values()), default=None)
+        requested = ("dtype", "seed", "batch_size", "learning_rate", "layers", "pixel_mean")
+        requested += ("pixel_std", "loader_workers")
+        result = {
+            "requested": {name: getattr(self, name) for name in requested}
             | {"epochs": self.flags.epochs, "train_images": len(train), "test_images": len(test)},
-            "ran": {
+            "environment": {
                 "python": platform.python_version(),
                 # without the nameless rest that pip may leave of what conda had installed
                 "packages": {d.name.lower(): d.version for d in metadata.distributions() if d.name},
-                "data_sha256": sha256(self.data / "mnist.npz"),
+                "data_sha256": sha256(self.data / "images.npz"),
                 "protocol_sha256": sha256(self.protocol) if self.protocol else None,
-                "threads": {"framework": told} | counts,
+                "threads": {"framework": reported} | counts,
                 "pools": pools,
                 "device": device,
             },
@@ -159,7 +152,7 @@ class Run:
                 "epochs": [
                     {
                         "epoch": epoch.index,
-                        "begin": epoch.begin - self.flags.born,
+                        "begin": epoch.begin - self.flags.start_time,
                         "seconds": epoch.seconds,
                         "wait_seconds": epoch.wait_seconds,
                         "steps": epoch.steps,
@@ -172,7 +165,7 @@ class Run:
                 ],
             },
         }
-        write(self.hand_over, hand_over)
+        write(self.result, result)
 
     def evaluated(self, weights: list[np.ndarray]) -> tuple[float, float]:
         """Cross-entropy and accuracy (a fraction) of these weights on the test set.
@@ -180,13 +173,16 @@ class Run:
         In float64, a thousand images at a time: the same answer in every environment, and no
         more memory than training needs.
         """
-        w1, b1, w2, b2 = (np.asarray(w, dtype=np.float64) for w in weights)
+        weights = [np.asarray(w, dtype=np.float64) for w in weights]
+        hidden, last = weights[:-2], weights[-2:]
         images, labels = self.arrays("test")
         loss, right = 0.0, 0
         for start in range(0, len(labels), 1000):
             part, truth = images[start : start + 1000], labels[start : start + 1000]
-            hidden = np.maximum(self.normalized(part).astype(np.float64) @ w1.T + b1, 0)
-            logits = hidden @ w2.T + b2
+            values = self.normalized(part).astype(np.float64)
+            for w, b in zip(hidden[::2], hidden[1::2], strict=True):
+                values = np.maximum(values @ w.T + b, 0)
+            logits = values @ last[0].T + last[1]
             logits -= logits.max(axis=1, keepdims=True)
             log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
             loss -= log_p[np.arange(len(truth)), truth].sum()
@@ -225,7 +221,7 @@ class Epoch:
 
     `losses` takes the loss of every step, as a number or as whatever the framework computes
     with; before the clock stops it must hold numbers. `order` is the protocol's order of the
-    images, int64 (N,), or None in the tutorial track, where the framework's loader shuffles.
+    images, int64 (N,), or None where the framework's own loader shuffles.
     """
 
     def __init__(self, run: Run, index: int, order: np.ndarray | None):

@@ -33,10 +33,10 @@ loader = DataLoader(
 
 run.phase("set_up")
 net = nn.Sequential()
-net.add(
-    nn.Dense(run.hidden_units, activation="relu"),
-    nn.Dense(10),
-)
+*inner, classes = run.layers
+for outputs in inner[1:]:
+    net.add(nn.Dense(outputs, activation="relu"))
+net.add(nn.Dense(classes))
 net.initialize(init=init.Uniform(), ctx=device)
 
 # ---- 3. Loss and optimizer -------------------------------------------

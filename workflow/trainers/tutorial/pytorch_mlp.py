@@ -1,5 +1,7 @@
 """The MNIST perceptron in PyTorch, tutorial track."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
@@ -27,11 +29,11 @@ loader = DataLoader(
 # ---- 2. Model --------------------------------------------------------
 
 run.phase("set_up")
-net = nn.Sequential(
-    nn.Linear(28 * 28, run.hidden_units),
-    nn.ReLU(),
-    nn.Linear(run.hidden_units, 10),
-).to(device)
+*inner, classes = run.layers
+layers = []
+for inputs, outputs in pairwise(inner):
+    layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+net = nn.Sequential(*layers, nn.Linear(inner[-1], classes)).to(device)
 
 # ---- 3. Loss and optimizer -------------------------------------------
 
@@ -45,7 +47,7 @@ for epoch in run.epochs():
         for X, y in epoch.waits(loader):
             X, y = X.to(device), y.to(device)
             optimizer.zero_grad()
-            loss = loss_fn(net(X.view(-1, 28 * 28)), y)
+            loss = loss_fn(net(X.flatten(1)), y)
             loss.backward()
             optimizer.step()
             epoch.losses.append(loss.item())

@@ -1,0 +1,222 @@
+"""The toolbox: flags, records, and what a run makes of several hidden layers."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evenhand.core import axes
+from evenhand.core.config import checked
+from evenhand.core.experiment import Experiment
+from evenhand.core.schemas import schema
+from evenhand.model import reference
+from support import launching, records
+from toolbox import settings
+from toolbox.record import (
+    Environment,
+    Epoch,
+    Measured,
+    NotARecord,
+    Record,
+    Requested,
+    is_sealed,
+    sealed,
+    write,
+)
+from toolbox.settings import Settings
+
+DEEP = (784, 16, 8, 10)
+
+
+def parsed(flags: list[str]) -> Settings:
+    """The settings that a trainer reads from these flags."""
+    read = vars(settings.parser().parse_args(flags))
+    return Settings(**read | {"layers": tuple(read["layers"])})
+
+
+@pytest.mark.fast
+def test_flags_say_what_the_settings_say():
+    usual = Settings(data=Path("a folder"))
+    assert parsed(usual.flags()) == usual
+    other = Settings(
+        data=Path("d"),
+        protocol=Path("p.npz"),
+        device="cuda",
+        dtype="float64",
+        seed=2**31 - 1,
+        epochs=3,
+        batch_size=7,
+        learning_rate=1e-7,
+        layers=DEEP,
+        pixel_mean=-0.1,
+        pixel_std=1 / 3,
+        loader_workers=0,
+    )
+    same = [
+        f.name for f in dataclasses.fields(Settings) if vars(usual)[f.name] == vars(other)[f.name]
+    ]
+    assert not same, "the test leaves a flag out"
+    assert parsed(other.flags()) == other
+
+
+@pytest.mark.fast
+def test_a_trainer_without_flags_trains_as_the_tutorial_does():
+    assert parsed(["--data", "d"]) == Settings(data=Path("d"))
+    training = Experiment(checked({})).training("baseline")
+    requested = Settings.of(training, data=Path("d"))
+    assert dataclasses.replace(requested, layers=tuple(requested.layers)) == Settings(
+        data=Path("d")
+    )
+
+
+@pytest.mark.fast
+def test_settings_are_what_of_a_training_concerns_the_trainer():
+    scenario = {"hidden_layers": [32, 16], "epochs": 2, "threads": 3}
+    training = Experiment(checked({"scenarios": {"deep": scenario}})).training("deep")
+    requested = Settings.of(training, data=Path("d"), seed=5)
+    assert (requested.layers, requested.epochs, requested.seed) == ([784, 32, 16, 10], 2, 5)
+    assert "--layers 784 32 16 10" in " ".join(requested.flags())
+    assert "threads" not in " ".join(requested.flags())
+
+
+@pytest.mark.fast
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    record = records.record()
+    record.write(tmp_path / "record.json")
+    assert Record.read(tmp_path / "record.json") == record
+    assert Record.from_dict(record.to_dict()) == record
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("value", "of"),
+    [
+        (Record, schema("record")),
+        (Requested, schema("record")["properties"]["requested"]),
+        (Environment, schema("record")["properties"]["environment"]),
+        (Measured, schema("record")["properties"]["measured"]),
+        (Epoch, schema("record")["properties"]["measured"]["properties"]["epochs"]["items"]),
+    ],
+)
+def test_a_record_has_the_fields_of_its_schema(value, of):
+    fields = {field.name for field in dataclasses.fields(value)}
+    assert fields == set(of["properties"]) - {"schema", "seal"}
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "7", "null", '"text"', "{}", '{"id": "1"}', '{"measured": null}', "\udcff"],
+)
+def test_what_is_no_record_is_refused(tmp_path, text):
+    path = tmp_path / "record.json"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(NotARecord):
+        Record.read(path)
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("section", [None, "requested", "environment", "measured", "epoch"])
+def test_a_record_with_a_field_too_few_or_too_many_is_refused(section):
+    def sections(content: dict) -> dict:
+        if section == "epoch":
+            return content["measured"]["epochs"][0]
+        return content[section] if section else content
+
+    content = records.record().to_dict()
+    sections(content)["more"] = 1
+    with pytest.raises(NotARecord, match="more"):
+        Record.from_dict(content)
+
+    content = records.record().to_dict()
+    removed = next(key for key in reversed(sections(content)) if key != "seal")
+    del sections(content)[removed]
+    with pytest.raises(NotARecord, match=removed):
+        Record.from_dict(content)
+
+
+@pytest.mark.fast
+def test_a_seal_shows_a_change_and_not_an_order():
+    content = records.record().to_dict()
+    assert is_sealed(content)
+    assert is_sealed(dict(reversed(content.items())))
+    assert is_sealed(json.loads(json.dumps(content)))
+    assert not is_sealed(content | {"id": "1" * 32})
+    assert not is_sealed({key: value for key, value in content.items() if key != "seal"})
+    assert sealed(content) == content
+
+
+@pytest.mark.fast
+def test_a_record_without_a_finite_number_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write(tmp_path / "record.json", {"seconds": float("nan")})
+    assert not (tmp_path / "record.json").exists()
+
+
+def train(folder: Path, trainer: str, requested: Settings, **launch) -> Record:
+    """The record of a trainer's run in a folder."""
+    launching.prepare(folder, requested=requested)
+    done = launching.launch(folder, launching.TRAINERS / trainer, requested, **launch)
+    assert done.returncode == 0, done.stderr
+    return Record.read(folder / "record.json")
+
+
+def assert_agrees_with_the_reference(folder: Path, record: Record, requested: Settings) -> None:
+    """Step losses within the gate's limit, and what the toolbox evaluated as well."""
+    with np.load(folder / "protocol.npz") as protocol:
+        expected = reference.train(
+            *reference.data_sets(
+                folder / "data/images.npz", requested.pixel_mean, requested.pixel_std, "float64"
+            ),
+            reference.weights_of(protocol, "float64"),
+            protocol["order"],
+            requested.batch_size,
+            record.requested.learning_rate,
+        )
+    losses = np.load(folder / "record.losses.npy")
+    np.testing.assert_allclose(losses, expected["losses"], rtol=0, atol=1e-12)
+    for name in ("test_loss", "test_accuracy"):
+        evaluated = [getattr(epoch, name) for epoch in record.measured.epochs]
+        np.testing.assert_allclose(evaluated, expected[name], rtol=0, atol=1e-12)
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("layers", [(784, 16, 10), DEEP, (784, 12, 9, 8, 7, 10)])
+def test_numpy_trains_any_number_of_hidden_layers_as_the_reference_does(tmp_path, layers):
+    requested = launching.settings(layers=layers, dtype="float64")
+    record = train(tmp_path, "controlled/numpy_mlp.py", requested)
+    assert record.requested.layers == list(layers)
+    assert_agrees_with_the_reference(tmp_path, record, requested)
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "mxnet"])
+def test_frameworks_train_several_hidden_layers_as_the_reference_does(
+    tmp_path, environments, framework
+):
+    requested = launching.settings(layers=DEEP, dtype="float64")
+    python = environments / f"{framework}-cpu/bin/python"
+    record = train(tmp_path, f"controlled/{framework}_mlp.py", requested, python=python)
+    assert_agrees_with_the_reference(tmp_path, record, requested)
+
+
+@pytest.mark.parametrize(
+    "trainer",
+    sorted(
+        str(path.relative_to(launching.TRAINERS)) for path in launching.TRAINERS.glob("*/*_mlp.py")
+    ),
+)
+def test_every_trainer_learns_with_several_hidden_layers(tmp_path, environments, trainer):
+    """Made-up digits are easy: after some epochs nearly all are classified right."""
+    requested = launching.settings(
+        layers=(784, 64, 32, 10), epochs=10, batch_size=16, loader_workers=1
+    )
+    track, name = trainer.removesuffix("_mlp.py").split("/")
+    if axes.track(track)["start"] == "own":
+        requested = dataclasses.replace(requested, protocol=None)
+    python = environments / f"{name}-cpu/bin/python"
+    record = train(tmp_path, trainer, requested, python=python)
+    assert record.measured.epochs[-1].average_loss < record.measured.epochs[0].average_loss / 2
+    assert record.measured.epochs[-1].test_accuracy > 0.9
