@@ -1,4 +1,4 @@
-"""Average losses from the weights that MXNet draws unless it is seeded, in several orders.
+"""Average losses from the weights that MXNet samples unless it is seeded, in several orders.
 
     PYTHONPATH=workflow/scripts python benchmarks/unseeded.py [orders]
 
@@ -11,49 +11,53 @@ import subprocess
 import sys
 import tempfile
 
-import distribution
 import numpy as np
-import protocol
-import reference
-import settings
-import yaml
 
-RULES = settings.ROOT / "workflow/trainers/tutorial/mxnet.yaml"
-DRAW = """
+from evenhand.core import axes, config
+from evenhand.core.experiment import Experiment
+from evenhand.model import distribution, mlp, protocol, reference
+
+SAMPLE = """
 import sys
 
 import numpy as np
 from mxnet import init, nd
 from mxnet.gluon import nn
 
+file, inputs, *hidden, classes = sys.argv[1], *map(int, sys.argv[2:])
 net = nn.Sequential()
-net.add(nn.Dense(int(sys.argv[2]), activation="relu"), nn.Dense(10))
+net.add(*(nn.Dense(units, activation="relu") for units in hidden), nn.Dense(classes))
 net.initialize(init=init.Uniform())
-net(nd.zeros((1, 784)))
-weights = (p.data().asnumpy() for p in net.collect_params().values())
-np.savez(sys.argv[1], **dict(zip(("w1", "b1", "w2", "b2"), weights)))
+net(nd.zeros((1, inputs)))
+np.savez(file, *(p.data().asnumpy() for p in net.collect_params().values()))
 """
 
 
-def unseeded(hidden_units: int) -> reference.Weights:
-    """What MXNet's initializer of the tutorial draws in a process that seeds nothing."""
+def unseeded(layers: list[int]) -> reference.Weights:
+    """What MXNet's initializer of the tutorial samples in a process that seeds nothing."""
     with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/weights.npz"
         python = "results/environments/mxnet-cpu/bin/python"
-        subprocess.run([python, "-c", DRAW, file, str(hidden_units)], check=True)
-        with np.load(file) as weights:
-            return reference.Weights(**weights)
+        subprocess.run([python, "-c", SAMPLE, file, *map(str, layers)], check=True)
+        with np.load(file) as arrays:
+            named = dict(zip(mlp.weight_shapes(layers), arrays.values(), strict=True))
+            return reference.weights_of(named, "float32")
 
 
 def main(orders: int) -> None:
-    training = settings.checked({})["scenarios"]["baseline"]
-    sets = reference.data_sets("results/data/mnist.npz", training, "float32")
-    digits, weights = distribution.sorted_by_use(*sets[0]), unseeded(training["hidden_units"])
-    by_batch_size = yaml.safe_load(RULES.read_text())["last_batch"] == "batch_size"
+    training = Experiment(config.checked({})).training("baseline")
+    data = f"results/data/{training['dataset']}/images.npz"
+    train_set, test_set = reference.data_sets(
+        data, training["pixel_mean"], training["pixel_std"], "float32"
+    )
+    images, weights = distribution.sorted_by_use(*train_set), unseeded(training["layers"])
+    last_batch = axes.framework("mxnet")["last_batch"]
+    sgd = distribution.Sgd(training["batch_size"], training["learning_rate"], last_batch)
     losses = []
     for seed in range(orders):
-        order = protocol.batch_order(np.random.default_rng(seed), training["epochs"], len(digits.y))
-        epochs = distribution.train(digits, sets[1], weights, order, training, by_batch_size)
+        rng = np.random.default_rng(seed)
+        order = protocol.batch_order(rng, training["epochs"], len(images.y))
+        epochs = distribution.train(images, test_set, weights, order, sgd)
         losses.append([loss for loss, _ in epochs])
     means, deviations = np.mean(losses, axis=0), np.std(losses, axis=0, ddof=1)
     cells = [f"{mean:.4f} ± {sd:.4f}" for mean, sd in zip(means, deviations, strict=True)]

