@@ -20,12 +20,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "workflow/scripts"))
 
-import container  # noqa: E402, found through the line above
+from evenhand.core import axes  # noqa: E402, found through the line above
+from evenhand.core.identity import Competitor  # noqa: E402
+from evenhand.environments import containers  # noqa: E402
 
 BUILDERS = ("docker", "podman", "buildah")
 ENVIRONMENTS = sorted(path.stem for path in ROOT.glob("envs/*.lock"))
 # What is built unless more is asked for, and what the image of the workflow holds.
-CPU = [name for name in ENVIRONMENTS if name.endswith("-cpu")]
+CPU = [name for name in ENVIRONMENTS if not axes.device(Competitor.parse(name).device)["gpu"]]
 
 
 def revision() -> str:
@@ -37,14 +39,14 @@ def revision() -> str:
         return "unknown"
 
 
-def build(engine: str, image: str, asked: argparse.Namespace) -> str:
+def build(engine: str, image: str, args: argparse.Namespace) -> str:
     """Build the image of one environment, or of the workflow; its name."""
     if image == "workflow":
-        target, contents, name = image, [image, *CPU], f"{asked.prefix}{image}:latest"
+        target, contents, name = image, [image, *CPU], f"{args.prefix}{image}:latest"
         version = re.search("^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1]
     else:
         target, contents = "environment", [image]
-        name = container.image_name(asked.prefix, ROOT / f"envs/{image}.lock")
+        name = containers.image_name(args.prefix, ROOT / f"envs/{image}.lock")
         version = name.rpartition(":")[2]
     arguments = {
         "ENVIRONMENTS": " ".join(contents),
@@ -52,20 +54,20 @@ def build(engine: str, image: str, asked: argparse.Namespace) -> str:
         "VERSION": version,
         "REVISION": revision(),
     }
-    if asked.base:
-        arguments["BASE"] = asked.base
+    if args.base:
+        arguments["BASE"] = args.base
     recipe = ROOT / "containers/Containerfile"
     command = [engine, "build", "--file", recipe, "--target", target, "--tag", name]
     if engine != "docker":  # which finds it by its name
         command += ["--ignorefile", f"{recipe}.dockerignore"]
     for key, value in arguments.items():
         command += ["--build-arg", f"{key}={value}"]
-    for secret, file in (("certificates", asked.ca_certificates), ("pip", asked.pip_config)):
+    for secret, file in (("certificates", args.ca_certificates), ("pip", args.pip_config)):
         if file:
             command += ["--secret", f"id={secret},src={file.absolute()}"]
     # Docker's older builder knows neither secrets nor stages that can be left out.
     if subprocess.run([*command, ROOT], env=os.environ | {"DOCKER_BUILDKIT": "1"}).returncode:
-        raise container.ContainerError(f"{name} was not built; {engine} says why above.")
+        raise containers.ContainerError(f"{name} was not built; {engine} says why above.")
     return name
 
 
@@ -79,13 +81,13 @@ def archive(engine: str, name: str, path: Path) -> Path:
         "buildah": ["buildah", "push", name, f"docker-archive:{path}:{name}"],
     }
     if subprocess.run(save[engine]).returncode:
-        raise container.ContainerError(f"{path} was not written; {engine} says why above.")
-    apptainer = container.apptainer()
+        raise containers.ContainerError(f"{path} was not written; {engine} says why above.")
+    apptainer = containers.apptainer()
     if not shutil.which(apptainer):
         return path
     sif = path.with_suffix(".sif")
     if subprocess.run([apptainer, "build", "--force", sif, f"docker-archive:{path}"]).returncode:
-        raise container.ContainerError(f"{sif} was not built; {apptainer} says why above.")
+        raise containers.ContainerError(f"{sif} was not built; {apptainer} says why above.")
     path.unlink()
     return sif
 
@@ -101,18 +103,18 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--pip-config", type=Path, help="pip.conf, as for an institute's mirror")
     parser.add_argument("--prefix", default="evenhand-", help="how the names of images begin")
     parser.add_argument("--archive", type=Path, help="folder for .tar files, or .sif for Apptainer")
-    asked = parser.parse_args(argv)
+    args = parser.parse_args(argv)
     known = [*ENVIRONMENTS, "workflow", "all"]
-    if unknown := sorted({*asked.images}.difference(known)):
+    if unknown := sorted({*args.images}.difference(known)):
         parser.error(f"no such image: {', '.join(unknown)} ({', '.join(known)})")
     try:
-        engine = container.engines(BUILDERS)[0]
-        for image in ENVIRONMENTS if "all" in asked.images else asked.images:
-            name = build(engine, image, asked)
+        engine = containers.engines(BUILDERS)[0]
+        for image in ENVIRONMENTS if "all" in args.images else args.images:
+            name = build(engine, image, args)
             print(f"built {name} with {engine}")
-            if asked.archive:
-                print(f"wrote {archive(engine, name, asked.archive / f'{image}.tar')}")
-    except container.ContainerError as error:
+            if args.archive:
+                print(f"wrote {archive(engine, name, args.archive / f'{image}.tar')}")
+    except containers.ContainerError as error:
         sys.exit(str(error))
 
 

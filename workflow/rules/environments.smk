@@ -1,9 +1,14 @@
+# One isolated Python for each framework and device.
+
+
 rule environment:
-    """Make one framework's environment, or find it made, and look inside; the receipt tells what is in it."""
+    """Make one framework's environment, or find it made, and look inside; the receipt says what is in it."""
     input:
         yaml=f"{ENVS}/{{framework}}-{{device}}.yaml",
         lock=f"{ENVS}/{{framework}}-{{device}}.lock",
-        sif=sif_of,
+        image=JOBS.image_file,
+        # whichever code made it, an environment is what its lock says
+        code=ancient(code_of("environment")),
     output:
         receipt="results/environments/{framework}-{device}.json",
     log:
@@ -16,7 +21,7 @@ rule environment:
         # is nothing that Snakemake compares with the last time's.
         python=Path(sys.executable),
         program=f"{CODE}/scripts/environment.py",
-        deployment=DEPLOYMENT,
+        deployment=DEPLOYMENT.name,
         image_prefix=config["image_prefix"],
     shell:
         "{params.python:q} {params.program:q}"
@@ -24,6 +29,5 @@ rule environment:
         " --lock {input.lock:q}"
         " --deployment {params.deployment:q}"
         " --image-prefix {params.image_prefix:q}"
-        " --sif results/images/{wildcards.framework}-{wildcards.device}.sif"
         " --receipt {output.receipt:q}"
         " > {log:q} 2>&1"

@@ -8,9 +8,10 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-from checkouts import snakemake
-from deployments import COMPETITORS, RECORDS, conda_double, examined, first_on_path, small
-from settings import ROOT
+
+from evenhand.core.schemas import ROOT
+from support.checkouts import snakemake
+from support.deployments import COMPETITORS, RECORDS, conda_double, examined, first_on_path, small
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +75,7 @@ def test_explicit_pins_are_made_as_the_documentation_says(conda, tmp_path):
         assert (folder / f"results/environments/{name}.json").exists()  # as the lock has it
 
 
+@pytest.mark.fast
 def test_every_rule_that_runs_a_framework_s_python_can_be_deployed_in_every_way():
     text = "\n".join(path.read_text() for path in sorted(ROOT.glob("workflow/rules/*.smk")))
     rules = re.split(r"^rule ", text, flags=re.MULTILINE)[1:]

@@ -1,21 +1,26 @@
 """Images run the same training, shut in: podman on images from a base made by debootstrap."""
 
+import csv
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import container
-import environment
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from checkouts import snakemake
-from deployments import (
+
+from evenhand.core import axes
+from evenhand.core.schemas import ROOT
+from evenhand.environments import containers
+from support.checkouts import snakemake
+from support.deployments import (
     CACHE,
     COMPETITORS,
     RECORDS,
@@ -26,7 +31,7 @@ from deployments import (
     podman,
     small,
 )
-from settings import ROOT
+from toolbox.record import Record, sha256
 
 APPTAINER = Path(__file__).parent / "apptainer_double"
 
@@ -61,7 +66,7 @@ def home(engine):
 def images(engine):
     """The names of the two images."""
     build(ROOT, engine, *COMPETITORS)
-    return {c: container.image_name("evenhand-", ROOT / f"envs/{c}.lock") for c in COMPETITORS}
+    return {c: containers.image_name("evenhand-", ROOT / f"envs/{c}.lock") for c in COMPETITORS}
 
 
 def inspect(engine: dict, image: str) -> dict:
@@ -126,21 +131,22 @@ def test_runtime_docker_ends_in_a_report_and_records_tell_the_image(in_docker, e
     audit = pd.read_csv(in_docker / "results/audit.csv")
     assert audit[audit["severity"] == "error"].empty, audit.to_string()
     for path, competitor in zip(RECORDS, COMPETITORS, strict=True):
-        ran = json.loads((in_docker / path).read_text())["ran"]
-        assert ran["deployment"] == "podman"
-        assert ran["image"] == f"sha256:{inspect(engine, images[competitor])['Id']}"
+        environment = Record.read(in_docker / path).environment
+        assert environment.deployment == "podman"
+        assert environment.image == f"sha256:{inspect(engine, images[competitor])['Id']}"
         round_file = in_docker / "results/rounds/controlled/baseline/0.json"
-        assert ran["machine"]["node"] == json.loads(round_file.read_text())["machine"]["node"]
+        opened = json.loads(round_file.read_text())
+        assert environment.machine["node"] == opened["machine"]["node"]
 
 
 def test_apptainer_runs_the_same_images_and_records_tell_the_file(in_apptainer):
     audit = pd.read_csv(in_apptainer / "results/audit.csv")
     assert audit[audit["severity"] == "error"].empty, audit.to_string()
     for path, competitor in zip(RECORDS, COMPETITORS, strict=True):
-        ran = json.loads((in_apptainer / path).read_text())["ran"]
-        assert ran["deployment"] == "apptainer"
+        environment = Record.read(in_apptainer / path).environment
+        assert environment.deployment == "apptainer"
         sif = in_apptainer / f"results/images/{competitor}.sif"
-        assert ran["image"] == f"sha256:{environment.sha256(sif)}"
+        assert environment.image == f"sha256:{sha256(sif)}"
 
 
 def test_another_sif_makes_another_receipt(in_apptainer, engine):
@@ -213,19 +219,26 @@ open(sys.argv[3], "w").write(json.dumps(found))
 """
 
 
+@pytest.fixture(params=["plain", "with space, comma: colon", 'réseau "d"'])
+def working_folder(request, home, monkeypatch) -> None:
+    """The folder that results are made in, under a name that somebody may have given it."""
+    folder = Path(tempfile.mkdtemp(dir=home), request.param)
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+
 @pytest.fixture
-def shut_in(engine, images, home, monkeypatch):
+def shut_in(engine, images, working_folder, monkeypatch):
     """Run Python in NumPy's image: what it may read is given/, what it may write is taken/out."""
     for variable, value in engine.items():
         monkeypatch.setenv(variable, value)
-    monkeypatch.chdir(tempfile.mkdtemp(dir=home))
     for folder in ("given", "taken", "kept"):
         Path(folder).mkdir()
     for folder in ("given", "kept"):  # so that no file's owner is what keeps a container out
         Path(folder).chmod(0o777)
     Path("kept/secret").touch()
     Path("taken/rival").touch()
-    _, digest, _ = container.find_image("evenhand-", ROOT / "envs/numpy-cpu.lock")
+    _, digest, _ = containers.find_image("evenhand-", ROOT / "envs/numpy-cpu.lock")
     receipt = {"framework": "numpy", "device": "cpu", "deployment": "podman", "image": digest}
     Path("given/receipt.json").write_text(json.dumps(receipt))
 
@@ -260,18 +273,51 @@ def test_a_link_is_not_taken_for_a_result(shut_in, capfd):
     assert os.listdir("taken") == ["rival"]
 
 
-@pytest.mark.parametrize("engine_", container.ENGINES)
+@pytest.mark.fast
+@pytest.mark.parametrize("name", ["d:x", "a, b", 'say "x"', "réseau"])
+def test_folders_of_any_name_are_mounted_whole(name, tmp_path, monkeypatch):
+    here = tmp_path / name
+    here.mkdir()
+    monkeypatch.chdir(here)
+    write = {Path("taken"): Path("real")}
+    command = containers.command("docker", "image", read=[Path("given")], write=write)
+    fields = [next(csv.reader([value])) for key, value in pairwise(command) if key == "--mount"]
+    assert fields == [
+        ["type=tmpfs", f"target={here}", "tmpfs-mode=0555"],
+        ["type=bind", f"source={here}/given", f"target={here}/given", "readonly"],
+        ["type=bind", f"source={here}/real", f"target={here}/taken"],
+    ]
+    assert command[command.index("--workdir") + 1] == str(here)
+    assert "--volume" not in command
+
+
+@pytest.mark.fast
+def test_only_recorded_variables_are_passed_into_a_container(monkeypatch):
+    for variable in ("PYTHONPATH", "OMP_PROC_BIND", "ANY_SECRET", "MY_SETTING"):
+        monkeypatch.setenv(variable, "1")
+
+    def passed(*recorded):
+        command = containers.command("docker", "image", recorded=recorded)
+        return [value for key, value in pairwise(command) if key == "--env"]
+
+    assert passed("OMP_PROC", "MY_") == ["MY_SETTING", "OMP_PROC_BIND"]
+    assert passed() == []
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("engine_", containers.ENGINES)
 def test_gpus_are_passed_on_cuda_and_nowhere_else(engine_, tmp_path, monkeypatch, capfd):
     (tmp_path / engine_).write_text('#!/bin/sh\n[ "$1" = images ] || { echo "$@"; exit 7; }\n')
     (tmp_path / engine_).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     receipt = {"framework": "any", "deployment": engine_, "image": "sha256:0"}
+    options = axes.device("cuda")["container_options"]
     for device in ("cpu", "cuda"):
         (tmp_path / "receipt.json").write_text(json.dumps(receipt | {"device": device}))
         flags = ["--receipt", tmp_path / "receipt.json", "--write", tmp_path / "out", "--", "x"]
         assert container.main(list(map(str, flags))) == 7
         asked = capfd.readouterr().out
-        assert (" ".join(container.GPUS[engine_]) in asked) == (device == "cuda")
+        assert (" ".join(options[engine_]) in asked) == (device == "cuda")
         assert "--network none" in asked and f"any-{device}/bin/python x" in asked
 
 
@@ -298,20 +344,21 @@ def fake(folder: Path, program: str, words: str) -> None:
     (folder / program).chmod(0o755)
 
 
+@pytest.mark.fast
 def test_engines_that_are_absent_or_refuse_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(container.ContainerError) as error:
-        container.engines()
+    with pytest.raises(containers.ContainerError) as error:
+        containers.engines()
     assert str(error.value) == (
         "No container engine can be used: docker is not installed; podman is not installed."
     )
     fake(tmp_path, "docker", "permission denied while trying to connect to the docker daemon")
     refusal = r"docker does not answer .permission denied"
-    with pytest.raises(container.ContainerError, match=refusal):
-        container.engines()
+    with pytest.raises(containers.ContainerError, match=refusal):
+        containers.engines()
     fake(tmp_path, "podman", "")
-    with pytest.raises(container.ContainerError, match=r"podman does not answer .exit status 1"):
-        container.engines()
+    with pytest.raises(containers.ContainerError, match=r"podman does not answer .exit status 1"):
+        containers.engines()
 
 
 def refused(folder: Path, *arguments: str, **variables: str) -> str:
@@ -342,7 +389,7 @@ def test_what_needs_no_image_asks_for_none(tmp_path):
     folder = small(tmp_path / "evenhand", frameworks=["numpy"])
     fake(tmp_path / "bin", "docker", "permission denied")
     fake(tmp_path / "bin", "podman", "permission denied")
-    options = ["--config", "runtime=docker", "--", "results/data/mnist.npz"]
+    options = ["--config", "runtime=docker", "--", "results/data/mnist/images.npz"]
     snakemake(folder, *options, **first_on_path(tmp_path / "bin"))
 
 

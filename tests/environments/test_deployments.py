@@ -1,0 +1,152 @@
+"""Each way to deploy environments is found by its name, is isolated, and says what it lacks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import container
+import pytest
+
+from evenhand.core.config import ConfigError
+from evenhand.core.schemas import ROOT
+from evenhand.environments import containers, deployments
+from evenhand.environments.deployments import DEPLOYMENTS
+from evenhand.environments.locks import BuildError
+
+pytestmark = pytest.mark.fast
+WAYS = list(DEPLOYMENTS)
+JOB = {
+    "receipt": "results/environments/some-cpu.json",
+    "read": ["code/trainers/start.py", "code/trainers/toolbox/run.py", "code/trainers/other.py"],
+    "write": ["results/out.json", "results/out.npy"],
+    "recorded": ["OMP_", "SOME_"],
+    "container_program": "code/scripts/container.py",
+}
+
+
+# ---- The choice ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("methods", "runtime", "name"),
+    [
+        ([], "environment", "virtual environment"),
+        (["conda"], "environment", "conda"),
+        (["apptainer"], "environment", "apptainer"),
+        ([], "docker", "docker"),
+    ],
+)
+def test_snakemake_s_method_and_the_config_s_runtime_choose_the_way(methods, runtime, name):
+    assert deployments.choose(methods, runtime).name == name
+
+
+def test_in_the_workflow_s_image_its_environments_are_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(containers, "ENVIRONMENTS", str(tmp_path))
+    assert deployments.choose([], "environment").name == "workflow image"
+    assert deployments.choose(["conda"], "environment").name == "conda"
+
+
+@pytest.mark.parametrize(
+    ("methods", "runtime", "named"),
+    [
+        (["conda", "apptainer"], "environment", "apptainer, conda"),
+        (["conda"], "docker", "conda, docker"),
+    ],
+)
+def test_two_ways_at_once_are_refused_in_one_line(methods, runtime, named):
+    with pytest.raises(ConfigError) as error:
+        deployments.choose(methods, runtime)
+    assert str(error.value) == f"config: runtime: choose one of {named}, not all at once"
+
+
+def test_a_method_that_deploys_no_environments_is_refused():
+    with pytest.raises(ConfigError, match=r"env_modules \(allowed: apptainer, conda\)"):
+        deployments.choose(["env_modules"], "environment")
+
+
+# ---- The command -----------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_starts_a_python_that_leaves_the_user_s_own_packages_out(way):
+    assert DEPLOYMENTS[way].python("some-cpu", **JOB)[-2:] == ["-E", "-s"]
+
+
+def test_neither_pythonpath_nor_the_user_s_site_gets_into_a_framework_s_process(
+    tmp_path, monkeypatch
+):
+    environment = tmp_path / "results/environments/some-cpu"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    minor = "python{}.{}".format(*sys.version_info)
+    stray = [tmp_path / "elsewhere", tmp_path / f"base/lib/{minor}/site-packages"]
+    for number, folder in enumerate(stray):
+        folder.mkdir(parents=True)
+        (folder / f"stray_{number}.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(stray[0]))
+    monkeypatch.setenv("PYTHONUSERBASE", str(tmp_path / "base"))
+    monkeypatch.chdir(tmp_path)
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import importlib.util\n"
+        "print([bool(importlib.util.find_spec(name))\n"
+        "       for name in ('stray_0', 'stray_1', 'toolbox.launch')])\n"
+    )
+    python = DEPLOYMENTS["virtual environment"].python("some-cpu", **JOB)
+    start = [*python, str(ROOT / "workflow/trainers/start.py"), str(program)]
+    assert subprocess.check_output(start, text=True).strip() == "[False, False, True]"
+
+
+def test_a_container_is_given_the_job_s_folders_files_and_variables(tmp_path, monkeypatch):
+    command = DEPLOYMENTS["docker"].python("some-cpu", **JOB)
+    assert command[:2] == [sys.executable, "code/scripts/container.py"]
+    given = {}
+
+    def run(receipt, options, read, write, recorded, arguments):
+        given.update(read=read, write=write, recorded=recorded, arguments=arguments)
+        return 0
+
+    monkeypatch.setattr(containers, "run", run)
+    monkeypatch.setattr(containers, "engines", lambda: ["docker"])
+    monkeypatch.chdir(tmp_path)
+    Path(JOB["receipt"]).parent.mkdir(parents=True)
+    Path(JOB["receipt"]).write_text('{"device": "cpu", "deployment": "docker"}')
+    flags = ["start.py", "launch.py", "--threads", "1", "--", "--seed", "3"]
+    assert container.main([*command[2:], *flags]) == 0
+    assert given == {
+        "read": [Path("code/trainers"), Path("code/trainers/toolbox")],
+        "write": [Path("results/out.json"), Path("results/out.npy")],
+        "recorded": ["OMP_", "SOME_"],
+        "arguments": ["-E", "-s", *flags],
+    }
+
+
+# ---- What is not there -----------------------------------------------
+
+
+def test_a_missing_sif_is_told_and_one_that_is_there_is_an_input(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    way, lock = DEPLOYMENTS["apptainer"], Path("envs/some-cpu.lock")
+    assert way.image_file("some-cpu") is None
+    with pytest.raises(BuildError, match=r"results/images/some-cpu\.sif is missing"):
+        way.check_ready("some-cpu", lock, "evenhand-")
+    Path("results/images").mkdir(parents=True)
+    Path("results/images/some-cpu.sif").touch()
+    assert way.image_file("some-cpu") == "results/images/some-cpu.sif"
+    way.check_ready("some-cpu", lock, "evenhand-")
+
+
+def test_an_environment_that_the_workflow_s_image_lacks_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(containers, "ENVIRONMENTS", str(tmp_path))
+    way, lock = DEPLOYMENTS["workflow image"], Path("envs/some-cpu.lock")
+    with pytest.raises(BuildError, match="has no environment some-cpu"):
+        way.check_ready("some-cpu", lock, "evenhand-")
+    python = tmp_path / "some-cpu/bin/python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    way.check_ready("some-cpu", lock, "evenhand-")
+
+
+@pytest.mark.parametrize("way", ["virtual environment", "conda"])
+def test_what_is_built_on_the_spot_needs_nothing_before(way):
+    DEPLOYMENTS[way].check_ready("some-cpu", Path("envs/some-cpu.lock"), "evenhand-")
+    assert DEPLOYMENTS[way].image_file("some-cpu") is None

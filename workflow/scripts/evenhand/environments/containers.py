@@ -1,0 +1,168 @@
+"""Run an environment's Python inside its image, through docker or podman.
+
+Nothing that runs in there has a network, root's rights, or a way to change what lies outside: it
+sees the folders that it may read, read-only and at their own paths, and an empty folder in place of
+the one that its results belong to. What it leaves there under their names is moved to its place
+after a good end. Images are built by containers/build.py.
+
+Standard library and toolbox alone: a machine that only builds images has nothing else.
+"""
+
+import csv
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from toolbox.machine import machine
+from toolbox.record import sha256
+
+ENGINES = ("docker", "podman")
+ENVIRONMENTS = "/opt/evenhand/environments"  # where images hold them, see containers/Containerfile
+NOBODY = 65532  # the user of an image; runs are the caller's, unless that is root
+NOT_STARTED = 125  # exit status of both engines where they, and not the program, fail
+
+
+class ContainerError(Exception):
+    """No container can be run; the message is one line that says why and what to do."""
+
+
+# ---- Images ----------------------------------------------------------
+
+
+def python_of(competitor: str) -> str:
+    """The path of an environment's Python inside its image."""
+    return f"{ENVIRONMENTS}/{competitor}/bin/python"
+
+
+def image_name(prefix: str, lock: Path) -> str:
+    """The name of the image for a lock: built from another state of the lock, it has another."""
+    return f"{prefix}{lock.stem}:{sha256(lock)[:12]}"
+
+
+def engines(names: Sequence[str] = ENGINES) -> list[str]:
+    """Those of the engines that are installed and answer; at least one, or a ContainerError."""
+    said, answering = [], []
+    for name in names:
+        if not shutil.which(name):
+            said.append(f"{name} is not installed")
+            continue
+        # Not `info`, whose failure docker's older versions report on standard output.
+        trial = subprocess.run([name, "images", "--quiet"], capture_output=True, text=True)
+        if trial.returncode == 0:
+            answering.append(name)
+        else:
+            why = trial.stderr.strip().splitlines()[-1:] or [f"exit status {trial.returncode}"]
+            said.append(f"{name} does not answer ({why[0]})")
+    if not answering:
+        raise ContainerError(f"No container engine can be used: {'; '.join(said)}.")
+    return answering
+
+
+def find_image(prefix: str, lock: Path) -> tuple[str, str, int]:
+    """Which engine has the image for a lock, the image's id ("sha256:...") and its bytes."""
+    name = image_name(prefix, lock)
+    for engine in (answering := engines()):
+        inspect = [engine, "image", "inspect", "--format", "{{.Id}} {{.Size}}", name]
+        found = subprocess.run(inspect, capture_output=True, text=True)
+        if found.returncode == 0:
+            digest, size = found.stdout.split()
+            return engine, f"sha256:{digest.removeprefix('sha256:')}", int(size)
+    raise ContainerError(
+        f"There is no image {name} in {' or '.join(answering)}. "
+        f"This builds it: python containers/build.py --prefix {prefix} {lock.stem}"
+    )
+
+
+def apptainer() -> str:
+    """Apptainer's command, or Singularity's where that is what there is, as Snakemake takes it."""
+    return next(filter(shutil.which, ("apptainer", "singularity")), "apptainer")
+
+
+# ---- Runs ------------------------------------------------------------
+
+
+def mount(*fields: str) -> list[str]:
+    """The option of both engines for a mount: a line of CSV, so that paths may hold any character.
+
+    (`--volume` cuts paths at colons.)
+    """
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return ["--mount", line.getvalue()]
+
+
+def command(
+    engine: str,
+    image: str,
+    options: Sequence[str] = (),
+    read: Sequence[Path] = (),
+    write: Mapping[Path, Path] | None = None,
+    recorded: Sequence[str] = (),
+) -> list[str]:
+    """The engine's command line up to the program that is to run in the image.
+
+    `options`: further ones for the engine. `read`: folders that are seen, read-only. `write`: for
+    each folder that can be written to, the folder that really takes what is written. `recorded`:
+    how the names of the environment variables begin that are passed on.
+    """
+    here = Path.cwd()
+    arguments = ["--rm", "--init", "--pull", "never"]
+    arguments += ["--network", "none", "--hostname", machine()["node"]]
+    # labels: SELinux would refuse the mounts, or the user's own files would have to be relabeled
+    arguments += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    arguments += ["--security-opt", "label=disable"]
+    arguments += ["--read-only", "--tmpfs", "/tmp", "--shm-size", "1g"]
+    # Where the other mounts are put; podman wants it to be there before them.
+    arguments += mount("type=tmpfs", f"target={here}", "tmpfs-mode=0555")
+    arguments += ["--workdir", str(here)]
+    if os.getuid() != 0:
+        arguments += ["--user", f"{os.getuid()}:{os.getgid()}"]
+        if engine == "podman":
+            arguments += ["--userns", "keep-id"]
+    for folder in (path.absolute() for path in read):
+        arguments += mount("type=bind", f"source={folder}", f"target={folder}", "readonly")
+    for folder, real in (write or {}).items():
+        arguments += mount("type=bind", f"source={real.absolute()}", f"target={folder.absolute()}")
+    for variable in sorted(os.environ):
+        if variable.startswith(tuple(recorded)):
+            arguments += ["--env", variable]
+    return [engine, "run", *arguments, *options, image]
+
+
+def run(
+    receipt: dict,
+    options: Sequence[str],
+    read: Sequence[Path],
+    write: Sequence[Path],
+    recorded: Sequence[str],
+    arguments: Sequence[str],
+) -> int:
+    """Run Python in the image of the receipt; exit status. All of `write` is in one folder.
+
+    `options`, `read` and `recorded` are as for `command`; `arguments` are Python's.
+    """
+    (folder,) = {path.parent for path in write}
+    python = python_of(f"{receipt['framework']}-{receipt['device']}")
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".container-") as empty:
+        if os.getuid() == 0:  # root lends the folder to the image's own user
+            os.chown(empty, NOBODY, NOBODY)
+        places = {folder: Path(empty)}
+        begin = command(receipt["deployment"], receipt["image"], options, read, places, recorded)
+        status = subprocess.run([*begin, python, *arguments]).returncode
+        if status == NOT_STARTED:
+            raise ContainerError(
+                f"{receipt['deployment']} did not start {receipt['image']} and says why above. "
+                "If the image is gone, build it again; then: snakemake --forcerun environment"
+            )
+        if status == 0:
+            for path in write:
+                left = Path(empty) / path.name
+                if left.is_symlink() or not left.is_file():
+                    raise ContainerError(f"{path} was not written by what ran in the container")
+                os.chown(left, os.getuid(), os.getgid())
+                os.replace(left, path)
+    return status

@@ -1,0 +1,180 @@
+"""The ways in which environments are deployed: one class for each, behind one interface."""
+
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from evenhand.core.config import ConfigError
+from evenhand.environments import building, containers
+from evenhand.environments.building import Made
+from evenhand.environments.locks import BuildError
+from toolbox.record import sha256
+
+# Neither the user's PYTHONPATH nor their own site-packages get into a process of a framework.
+ISOLATED = ("-E", "-s")
+
+
+class Deployment(ABC):
+    """How an environment is made or found, and its Python started."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def python(
+        self,
+        competitor: str,
+        *,
+        receipt: str,
+        read: Sequence[str],
+        write: Sequence[str],
+        recorded: Sequence[str],
+        container_program: str,
+    ) -> list[str]:
+        """The command that starts a competitor's Python, isolated, in a job of Snakemake.
+
+        `read` and `write` are the files that the job reads and writes, `recorded` the beginnings of
+        the names of environment variables that it keeps: a container is given these and no others.
+        `receipt`: the environment's; `container_program`: workflow/scripts/container.py.
+        """
+
+    @abstractmethod
+    def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
+        """Make the environment of a lock, or find the one that has been made.
+
+        `python` ("3.11") and `folder` are those of a virtual environment that is built here.
+        """
+
+    def image_file(self, competitor: str) -> str | None:
+        """The image file that an environment is, if it is there: another makes another receipt."""
+        return None
+
+    def check_ready(self, competitor: str, lock: Path, image_prefix: str) -> None:
+        """Raise BuildError or ContainerError if `make` will not find what others have to make."""
+        return None
+
+
+class VirtualEnvironment(Deployment):
+    """Built here, from the lock."""
+
+    name = "virtual environment"
+
+    def python(self, competitor: str, **job) -> list[str]:
+        return [f"results/environments/{competitor}/bin/python", *ISOLATED]
+
+    def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
+        interpreter = building.build(folder, python, lock)
+        return Made(interpreter, self.name, building.size_on_disk(folder), built_now=True)
+
+
+class Conda(Deployment):
+    """Made and activated by Snakemake, from the YAML file."""
+
+    name = "conda"
+
+    def python(self, competitor: str, **job) -> list[str]:
+        return ["python", *ISOLATED]
+
+    def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
+        return Made(["python"], self.name, building.size_on_disk(Path(os.environ["CONDA_PREFIX"])))
+
+
+class Apptainer(Deployment):
+    """A .sif from containers/build.py, in which Snakemake starts the job."""
+
+    name = "apptainer"
+
+    def _sif(self, competitor: str) -> Path:
+        return Path(f"results/images/{competitor}.sif")
+
+    def python(self, competitor: str, **job) -> list[str]:
+        return [containers.python_of(competitor), *ISOLATED]
+
+    def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
+        sif = self._sif(lock.stem)
+        start = [containers.apptainer(), "exec", sif, containers.python_of(lock.stem)]
+        return Made(start, self.name, sif.stat().st_size, image=f"sha256:{sha256(sif)}")
+
+    def image_file(self, competitor: str) -> str | None:
+        sif = self._sif(competitor)
+        return str(sif) if sif.exists() else None
+
+    def check_ready(self, competitor: str, lock: Path, image_prefix: str) -> None:
+        sif = self._sif(competitor)
+        if not sif.exists():
+            raise BuildError(
+                f"The image {sif} is missing. Where Apptainer is installed this makes it: "
+                f"python containers/build.py --archive {sif.parent} {competitor}"
+            )
+
+
+class Docker(Deployment):
+    """An image from containers/build.py, run by docker or podman, whichever has it."""
+
+    name = "docker"
+
+    def python(
+        self,
+        competitor: str,
+        *,
+        receipt: str,
+        read: Sequence[str],
+        write: Sequence[str],
+        recorded: Sequence[str],
+        container_program: str,
+    ) -> list[str]:
+        folders = dict.fromkeys(os.path.dirname(path) for path in read)
+        command = [sys.executable, container_program, "--receipt", receipt]
+        command += ["--recorded", *recorded, "--read", *folders, "--write", *write]
+        return [*command, "--", *ISOLATED]
+
+    def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
+        engine, digest, size = containers.find_image(image_prefix, lock)
+        start = [*containers.command(engine, digest), containers.python_of(lock.stem)]
+        return Made(start, engine, size, image=digest)
+
+    def check_ready(self, competitor: str, lock: Path, image_prefix: str) -> None:
+        containers.find_image(image_prefix, lock)
+
+
+class WorkflowImage(Deployment):
+    """In the image of the whole workflow, which holds all environments and this code."""
+
+    name = "workflow image"
+
+    def python(self, competitor: str, **job) -> list[str]:
+        return [containers.python_of(competitor), *ISOLATED]
+
+    def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
+        inside = Path(containers.python_of(lock.stem))
+        return Made([inside], self.name, building.size_on_disk(inside.parents[1]))
+
+    def check_ready(self, competitor: str, lock: Path, image_prefix: str) -> None:
+        if not Path(containers.python_of(competitor)).exists():
+            raise BuildError(f"The image that this runs in has no environment {competitor}.")
+
+
+DEPLOYMENTS = {
+    way.name: way for way in (VirtualEnvironment(), Conda(), Apptainer(), Docker(), WorkflowImage())
+}
+
+
+def choose(methods: list[str], runtime: str) -> Deployment:
+    """How environments are deployed, or a ConfigError.
+
+    `methods` are those of Snakemake's --software-deployment-method, `runtime` is the config's. In
+    the image of the whole workflow the environments have been made already.
+    """
+    ways = [*sorted(methods), *([] if runtime == "environment" else [runtime])]
+    if len(ways) > 1:
+        raise ConfigError(f"config: runtime: choose one of {', '.join(ways)}, not all at once")
+    if ways and ways[0] not in DEPLOYMENTS:
+        raise ConfigError(
+            f"--software-deployment-method: no environment is deployed by {ways[0]} "
+            f"(allowed: {Apptainer.name}, {Conda.name})"
+        )
+    in_image = Path(containers.ENVIRONMENTS).is_dir()
+    usual = WorkflowImage.name if in_image else VirtualEnvironment.name
+    return DEPLOYMENTS[ways[0] if ways else usual]
