@@ -1,13 +1,15 @@
-"""Let a competitor into rounds if its examination found it fit; if not, say why on the terminal."""
+"""Let a competitor take part in rounds if it can train; if not, say why on the terminal."""
 
 import json
 import sys
 from pathlib import Path
 
-from doctor import lines, tell
+from evenhand.rounds.examination import lines, show
 
 if __name__ == "__main__":
-    verdict = json.loads(Path(snakemake.input.verdict).read_text())
-    if not verdict["fit"]:
-        tell(lines([verdict]), snakemake.log[0])
-        sys.exit(f"unfit: {verdict['competitor']}. Started again, Snakemake leaves that out.")
+    examination = json.loads(Path(snakemake.input.examination).read_text())
+    if not examination["fit"]:
+        show(lines([examination]), snakemake.log[0])
+        sys.exit(
+            f"{examination['competitor']} cannot train here; started again, Snakemake excludes it"
+        )

@@ -1,72 +1,20 @@
-"""Open a round: who takes part in which order, on what machine, and how fast that machine is."""
+"""Open a round on the machine that will run it."""
 
-import sys
-import time
-import uuid
-from datetime import UTC, datetime
-from pathlib import Path
-
-import numpy as np
-from threadpoolctl import threadpool_limits
-
-sys.path.append(str(Path(__file__).parents[1] / "trainers"))
-
-from toolbox.machine import load, machine
-from toolbox.record import sealed, write
-
-
-def matmul_peak(threads: int, size: int = 2048, seconds: float = 0.3) -> float:
-    """The best rate of float32 matrix multiplication seen within `seconds`, in FLOP/s.
-
-    A product of two square matrices takes 2 size**3 floating-point operations. The best rate and
-    not the mean: it is the limit that a run's share is measured against.
-    """
-    a = np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
-    best, end = float("inf"), time.monotonic() + seconds
-    with threadpool_limits(limits=threads):
-        while time.monotonic() < end:
-            begin = time.perf_counter()
-            a @ a
-            best = min(best, time.perf_counter() - begin)
-    return 2 * size**3 / best
-
-
-def open_round(
-    track: str, scenario: str, round_: int, nodes: str, seed: int, order: list, threads
-) -> dict:
-    """The round's file. `nodes`: the kind that was asked for. `threads`: a number, or `default`
-    for every core that is ours.
-    """
-    here = machine()
-    count = here["usable_cores"] if threads == "default" else threads
-    before = load()
-    return {
-        "schema": 1,
-        "id": uuid.uuid4().hex,
-        "track": track,
-        "scenario": scenario,
-        "round": round_,
-        "nodes": nodes,
-        "seed": seed,
-        "order": order,
-        "opened": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "machine": here,
-        "load": before,
-        "peak": {"threads": count, "flops": matmul_peak(count), "size": 2048},
-    }
-
+from evenhand.core.program import log_to
+from evenhand.rounds.opening import open_round
+from toolbox.record import write
 
 if __name__ == "__main__":
-    sys.stderr = sys.stdout = open(snakemake.log[0], "w", buffering=1)
-    asked = snakemake.wildcards
+    log_to(snakemake.log[0])
+    wanted, params = snakemake.wildcards, snakemake.params
     content = open_round(
-        asked.track,
-        asked.scenario,
-        int(asked.round),
-        snakemake.params.nodes,
-        snakemake.params.seed,
-        snakemake.params.order,
-        snakemake.params.threads,
+        wanted.track,
+        wanted.scenario,
+        int(wanted.round),
+        params.nodes,
+        params.seed,
+        params.order,
+        params.threads,
     )
-    write(snakemake.output[0], sealed(content))
+    write(snakemake.output[0], content)
     print(f"{content['id']}: {' then '.join(content['order'])}")

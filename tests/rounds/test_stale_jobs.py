@@ -2,7 +2,11 @@
 
 import subprocess
 
-import orphans
+import pytest
+
+from evenhand.rounds import stale_jobs
+
+pytestmark = pytest.mark.fast
 
 UUID = "6f1d8e4e-5b0a-4a3e-9d53-0c5b7f6a2d10"
 QUEUE = f"""\
@@ -21,14 +25,14 @@ def test_only_snakemakes_jobs_from_this_folder_are_ended_and_never_ones_own(monk
         commands.append(command)
         return subprocess.CompletedProcess(command, 0, stdout=QUEUE)
 
-    monkeypatch.setattr(orphans.shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(orphans.subprocess, "run", run)
+    monkeypatch.setattr(stale_jobs.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(stale_jobs.subprocess, "run", run)
     monkeypatch.setenv("SLURM_JOB_ID", "5")
-    assert orphans.cancel("/home/me/evenhand") == ["1", "2"]
+    assert stale_jobs.cancel("/home/me/evenhand") == ["1", "2"]
     assert [command[0] for command in commands] == ["squeue", "scancel", "scancel"]
     assert all(command[-2:] == ["1", "2"] for command in commands[1:])
 
 
 def test_without_slurm_there_is_nothing_to_end(monkeypatch):
-    monkeypatch.setattr(orphans.shutil, "which", lambda name: None)
-    assert orphans.cancel("/home/me/evenhand") == []
+    monkeypatch.setattr(stale_jobs.shutil, "which", lambda name: None)
+    assert stale_jobs.cancel("/home/me/evenhand") == []

@@ -5,8 +5,8 @@ import re
 import shutil
 import subprocess
 
-# Snakemake names the jobs of one of its runs by a UUID, perhaps behind a prefix: so they are told
-# from whatever else the user submits from the same folder.
+# Snakemake names the jobs of one of its runs by a UUID, perhaps behind a prefix: so they are
+# distinguished from whatever else the user submits from the same folder.
 OF_SNAKEMAKE = re.compile(r"(.*_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -19,11 +19,11 @@ def cancel(folder: str) -> list[str]:
     """
     if shutil.which("squeue") is None:
         return []
-    asked = ["squeue", "--me", "--noheader", "--format=%i|%j|%Z"]
-    told = subprocess.run(asked, capture_output=True, text=True).stdout
+    query = ["squeue", "--me", "--noheader", "--format=%i|%j|%Z"]
+    listing = subprocess.run(query, capture_output=True, text=True).stdout
     jobs = [
         number
-        for number, name, submitted_from in (line.split("|", 2) for line in told.splitlines())
+        for number, name, submitted_from in (line.split("|", 2) for line in listing.splitlines())
         if submitted_from == folder
         and OF_SNAKEMAKE.fullmatch(name)
         and number != os.environ.get("SLURM_JOB_ID")

@@ -1,0 +1,79 @@
+"""The plan says what is still to be run, how long that takes, and what the guess rests on."""
+
+import pandas as pd
+import pytest
+
+from evenhand.core.config import checked
+from evenhand.core.experiment import Experiment
+from evenhand.rounds.plan import plan
+
+pytestmark = pytest.mark.fast
+
+
+def experiment(excluded=None, **changes) -> Experiment:
+    defaults = {"rounds": 3, "tracks": ["controlled"], "frameworks": ["pytorch", "numpy"]}
+    return Experiment(checked(defaults | changes), excluded or {})
+
+
+def run(results, number: int, competitor: str) -> None:
+    folder = results / f"runs/controlled/baseline/{number}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{competitor}.json").touch()
+
+
+def test_with_nothing_there_it_counts_everything_and_says_that_it_guesses(tmp_path):
+    said = plan(experiment(), tmp_path)
+    assert "3 rounds, 6 timed runs to do" in said
+    assert "controlled baseline     pytorch-cpu, numpy-cpu" in said
+    assert "On a cluster: 3 jobs" in said
+    assert "rests on guesses" in said and "earlier runs" not in said
+
+
+def test_what_is_there_is_not_counted_again(tmp_path):
+    run(tmp_path, 0, "pytorch-cpu")
+    run(tmp_path, 0, "numpy-cpu")
+    run(tmp_path, 1, "numpy-cpu")
+    said = plan(experiment(), tmp_path)
+    assert "3 rounds, 3 timed runs to do" in said
+    assert "(1 of 3 rounds are there)" in said
+    assert "On a cluster: 2 jobs" in said
+
+
+def test_when_all_is_there_nothing_is_estimated(tmp_path):
+    for number in range(3):
+        for competitor in ("pytorch-cpu", "numpy-cpu"):
+            run(tmp_path, number, competitor)
+    assert plan(experiment(), tmp_path).endswith("Every run is there.")
+
+
+def test_earlier_runs_of_the_same_kind_are_what_it_rests_on(tmp_path):
+    earlier = {"track": "controlled", "scenario": "baseline", "epochs": 5, "train_images": 60_000}
+    rows = [
+        earlier | {"competitor": name, "process_seconds": seconds}
+        for name, seconds in (("pytorch-cpu", 500), ("pytorch-cpu", 700), ("numpy-cpu", 1800))
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
+    said = plan(experiment(), tmp_path)
+    assert "About 120 min" in said  # three rounds of 600 s and 1800 s
+    assert "2.0 node-hours, 0.0 GPU-hours" in said
+    assert f"earlier runs in {tmp_path}/runs.csv" in said and "guesses" not in said
+
+
+def test_rounds_with_a_gpu_are_counted_in_gpu_hours(tmp_path):
+    on_gpu = experiment(rounds=720, frameworks=["pytorch"], devices=["cuda"])
+    said = plan(on_gpu, tmp_path)
+    assert "720 jobs, 2.0 node-hours, 2.0 GPU-hours" in said  # 10 s each, by the guess
+
+
+def test_who_is_excluded_is_named_with_the_reason(tmp_path):
+    said = plan(experiment({"numpy-cpu": "training fails: no kernel image"}), tmp_path)
+    assert "excluded: numpy-cpu: training fails: no kernel image" in said
+    assert "3 timed runs to do" in said
+
+
+def test_a_round_that_is_made_again_counts_as_a_whole(tmp_path):
+    for number in range(3):
+        for competitor in ("pytorch-cpu", "numpy-cpu"):
+            run(tmp_path, number, competitor)
+    again = {f"{tmp_path}/rounds/controlled/baseline/1.json": "its job did not finish the round"}
+    assert "3 rounds, 2 timed runs to do" in plan(experiment(), tmp_path, again)

@@ -1,0 +1,170 @@
+# Who can train, who takes which turn, and the runs themselves.
+
+
+# Counted apart in every job of a cluster: rounds on different machines need not wait for each other.
+resource_scopes:
+    stopwatch="local",
+
+
+rule examine:
+    """Whether a competitor can train where it will run, and if not, why."""
+    input:
+        program=ancient(f"{CODE}/trainers/examine.py"),  # rounds need not run again for these
+        toolbox=ancient(TOOLBOX),
+        trainers=JOBS.trainers,
+        environment="results/environments/{framework}-{device}.json",
+        lock=f"{ENVS}/{{framework}}-{{device}}.lock",
+    output:
+        examination="results/doctor/{nodes}/{framework}-{device}.examination.json",
+        surroundings="results/doctor/{nodes}/{framework}-{device}.surroundings.json",
+    log:
+        "logs/examine/{nodes}/{framework}-{device}.log",
+    conda:
+        "../../envs/{framework}-{device}.yaml"
+    container:
+        "results/images/{framework}-{device}.sif"
+    resources:
+        gpu=JOBS.gpus,
+    params:
+        python=JOBS.python,
+        options=JOBS.launch_options,
+    shell:
+        "{params.python} {input.program:q}"
+        " --environment {input.environment:q}"
+        " --lock {input.lock:q}"
+        " --examination {output.examination:q}"
+        " --surroundings {output.surroundings:q}"
+        " --trainers {input.trainers:q}"
+        " -- {params.options}"
+        " > {log:q} 2>&1"
+
+
+rule admit:
+    """Let a competitor into rounds, or say why not, before any of them is opened."""
+    input:
+        examination="results/doctor/{nodes}/{framework}-{device}.examination.json",
+        code=ancient(code_of("admit")),
+    output:
+        touch("results/doctor/{nodes}/{framework}-{device}.fit"),
+    log:
+        "logs/admit/{nodes}/{framework}-{device}.log",
+    localrule: True  # once, where Snakemake runs, and not by each round's job
+    conda:
+        MAIN
+    script:
+        "../scripts/admit.py"
+
+
+rule doctor:
+    """All examinations, a line each: ok or a remedy."""
+    input:
+        examinations=files_of_all(f"results/doctor/{NODES}/{{competitor}}.examination.json"),
+        surroundings=files_of_all(f"results/doctor/{NODES}/{{competitor}}.surroundings.json"),
+        code=code_of("doctor"),
+    log:
+        "logs/doctor.log",
+    localrule: True  # the scheduler is asked from where jobs are submitted
+    conda:
+        MAIN
+    params:
+        excluded=EXPERIMENT.excluded,
+        wants_gpu=any(axes.device(device)["gpu"] for device in config["devices"]),
+    script:
+        "../scripts/doctor.py"
+
+
+rule round:
+    """Open a round on the machine that will run it: who takes part in which order, on what machine."""
+    input:
+        environments=JOBS.environments,
+        admitted=JOBS.admissions,
+        toolbox=TOOLBOX,  # a change of what all members run on opens the round again, for all
+        code=code_of("round"),
+        data=JOBS.data,
+        protocol=JOBS.protocol,
+    output:
+        "results/rounds/{track}/{scenario}/{round}.json",
+    log:
+        "logs/round/{track}/{scenario}/{round}.log",
+    priority: JOBS.turn
+    group:
+        "round-{track}-{scenario}-{round}"
+    conda:
+        MAIN
+    threads: whole_machine
+    resources:
+        stopwatch=1,
+    params:
+        order=JOBS.order,
+        nodes=JOBS.nodes,
+        seed=JOBS.seed,
+        threads=JOBS.threads,
+    script:
+        "../scripts/round.py"
+
+
+rule train:
+    """One run: one framework on one device, as a process of its own, when its turn comes."""
+    input:
+        launcher=f"{CODE}/trainers/toolbox/launch.py",
+        trainer=f"{CODE}/trainers/{{track}}/{{framework}}_mlp.py",
+        environment="results/environments/{framework}-{device}.json",
+        round=JOBS.opened_round,
+        data=JOBS.data,
+        protocol=JOBS.protocol,
+    output:
+        record="results/runs/{track}/{scenario}/{round}/{framework}-{device}.json",
+        losses="results/runs/{track}/{scenario}/{round}/{framework}-{device}.losses.npy",
+    log:
+        "logs/train/{track}/{scenario}/{round}/{framework}-{device}.log",
+    priority: JOBS.turn
+    group:
+        "round-{track}-{scenario}-{round}"
+    conda:
+        "../../envs/{framework}-{device}.yaml"
+    container:
+        "results/images/{framework}-{device}.sif"
+    threads: whole_machine
+    resources:
+        stopwatch=1,
+        gpu=JOBS.gpus,
+    params:
+        python=JOBS.python,
+        start=f"{CODE}/trainers/start.py",
+        threads=JOBS.threads,
+        options=JOBS.launch_options,
+        flags=JOBS.trainer_flags,
+    shell:
+        "{params.python} {params.start:q} {input.launcher:q}"
+        " --trainer {input.trainer:q}"
+        " --environment {input.environment:q}"
+        " --round {input.round:q}"
+        " --record {output.record:q}"
+        " --losses {output.losses:q}"
+        " --threads {params.threads}"
+        " {params.options}"
+        " -- {params.flags}"
+        " > {log:q} 2>&1"
+
+
+use rule train as rehearse with:
+    # The same trainer once in float64, with the first round's protocol; what it takes does not count.
+    output:
+        record="results/rehearsals/{track}/{scenario}/{framework}-{device}.json",
+        losses="results/rehearsals/{track}/{scenario}/{framework}-{device}.losses.npy",
+    log:
+        "logs/rehearse/{track}/{scenario}/{framework}-{device}.log",
+    priority: 0
+    group:
+        "rehearse-{track}-{scenario}-{framework}-{device}"
+    threads: 1
+    resources:
+        gpu=JOBS.gpus,
+    params:
+        threads=1,
+        options=JOBS.rehearsal_options,
+
+
+rule plan:
+    """The plan alone, which every start prints before its first job."""
+    localrule: True

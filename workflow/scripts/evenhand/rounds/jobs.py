@@ -1,0 +1,229 @@
+"""What Snakemake's jobs are given, as functions of their wildcards.
+
+Input functions and parameters of the rules: each takes the wildcards of a job, whose attributes are
+strings, and perhaps its input and output, as Snakemake names them.
+"""
+
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.io import ancient
+
+from evenhand.core import axes
+from evenhand.core.config import AXES
+from evenhand.core.experiment import Experiment
+from evenhand.core.identity import Competitor, Round
+from evenhand.environments.containers import ContainerError
+from evenhand.environments.deployments import Deployment
+from evenhand.environments.locks import BuildError
+from evenhand.rounds.schedule import Schedule
+from toolbox.launch import RECORDED
+from toolbox.settings import Settings
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs of an experiment.
+
+    `code`: the folder workflow/, as seen from the working directory. `toolbox`: the files that all
+    trainers run on. `make_again`: has Snakemake make a file again, if it must be.
+    """
+
+    experiment: Experiment
+    schedule: Schedule
+    deployment: Deployment
+    code: str
+    toolbox: Sequence[str]
+    make_again: Callable[[str], None]
+
+    # ---- Of a scenario ---------------------------------------------------
+
+    def training(self, wildcards) -> dict:
+        """Everything that a scenario's training is asked."""
+        return self.experiment.training(wildcards.scenario)
+
+    def data(self, wildcards) -> str:
+        """The prepared images of a scenario's data set."""
+        return f"results/data/{self.training(wildcards)['dataset']}/images.npz"
+
+    def threads(self, wildcards) -> int | str:
+        """`default` or a number."""
+        return self.training(wildcards)["threads"]
+
+    # ---- Of a round ------------------------------------------------------
+
+    def order(self, wildcards) -> list[str]:
+        """The competitors of a round in the order of their turns."""
+        round_ = _round(wildcards)
+        self.make_again(str(round_.path(self.schedule.results)))
+        return self.schedule.order(round_)
+
+    def environments(self, wildcards) -> list[str]:
+        """The receipts of all environments that a round's competitors need."""
+        return [f"results/environments/{name}.json" for name in self.order(wildcards)]
+
+    def nodes(self, wildcards) -> str:
+        """The kind of nodes that a round was opened on, or will be."""
+        return self.schedule.nodes_of(_round(wildcards))
+
+    def admissions(self, wildcards) -> list[str]:
+        """What lets a round's competitors in: they can train on the kind of nodes of the round."""
+        nodes = self.nodes(wildcards)
+        return [f"results/doctor/{nodes}/{name}.fit" for name in self.order(wildcards)]
+
+    def seed(self, wildcards) -> int:
+        """The seed of a round."""
+        return self.experiment.seed(_round(wildcards).number)
+
+    def protocol(self, wildcards) -> str | list:
+        """The protocol of a round, unless its track leaves weights and order to the framework."""
+        if axes.track(wildcards.track)["start"] == "own":
+            return []
+        return f"results/protocol/{wildcards.scenario}/{_round(wildcards).number}.npz"
+
+    def turn(self, wildcards) -> int:
+        """The priority of a run, or of the job that opens its round."""
+        name = _competitor(wildcards) if "framework" in wildcards.keys() else None
+        return self.schedule.priority(_round(wildcards), name)
+
+    # ---- Of a competitor -------------------------------------------------
+
+    def python(self, wildcards, input, output) -> str:
+        """The command that starts its Python, whichever way its environment is deployed."""
+        name = _competitor(wildcards)
+        framework, device = axes.framework(wildcards.framework), axes.device(wildcards.device)
+        command = self.deployment.python(
+            name,
+            receipt=f"results/environments/{name}.json",
+            # what a rule reads, and the toolbox, which `round` has as an input for all its runs
+            read=[*self.toolbox, *input],
+            write=list(output),
+            recorded=[*RECORDED, *framework["variables"], *device["recorded"]],
+            container_program=f"{self.code}/scripts/container.py",
+        )
+        return shlex.join(map(str, command))
+
+    def image_file(self, wildcards) -> list[str]:
+        """The image file that its environment is, if it is there: another makes another receipt."""
+        name = _competitor(wildcards)
+        self.make_again(f"results/environments/{name}.json")
+        path = self.deployment.image_file(name)
+        return [path] if path else []
+
+    def gpus(self, wildcards) -> int:
+        """How many GPUs a run asks a cluster for; a round's job asks for the most of its runs."""
+        return int(axes.device(wildcards.device)["gpu"])
+
+    def trainers(self, wildcards) -> list[str]:
+        """Its trainers in the tracks that it takes part in; an edit examines nobody again."""
+        name = _competitor(wildcards)
+        for kind in ("examination", "surroundings"):
+            self.make_again(f"results/doctor/{wildcards.nodes}/{name}.{kind}.json")
+        return [
+            ancient(f"{self.code}/trainers/{track}/{wildcards.framework}_mlp.py")
+            for track in self.experiment.config["tracks"]
+            if name in self.experiment.competitors(track, everybody=True)
+        ]
+
+    # ---- Of a run or rehearsal -------------------------------------------
+
+    def opened_round(self, wildcards) -> str:
+        """The file that opened its round; who takes no part in it is refused in one line."""
+        name, round_ = _competitor(wildcards), _round(wildcards)
+        contest = (round_.track, round_.scenario)
+        if contest not in self.experiment.contests or name not in self.schedule.order(round_):
+            why = self.experiment.excluded.get(name, "the configuration does not ask for it")
+            raise WorkflowError(f"{name} takes no part in {' '.join(contest)}: {why}")
+        return str(round_.path(self.schedule.results))
+
+    def launch_options(self, wildcards) -> str:
+        """What the files of framework, device and track ask of it, as the launcher's flags."""
+        framework, device = axes.framework(wildcards.framework), axes.device(wildcards.device)
+        variables = dict(device["variables"])
+        if "track" in wildcards.keys():
+            variables |= axes.track(wildcards.track)["variables"].get(wildcards.device, {})
+        options = {
+            "--thread-variables": framework["threads"]["variables"],
+            "--set": [f"{name}={value}" for name, value in variables.items()],
+            "--recorded": [*framework["variables"], *device["recorded"]],
+            "--library-folders": [device["library_folders"]] if device["library_folders"] else [],
+        }
+        flags = [part for flag, values in options.items() if values for part in (flag, *values)]
+        return shlex.join(flags + ["--gpu"] * device["gpu"])
+
+    def rehearsal_options(self, wildcards) -> str:
+        """The same for a rehearsal, which need not run in its round's job."""
+        return f"{self.launch_options(wildcards)} --no-round-check"
+
+    def trainer_flags(self, wildcards, input) -> str:
+        """What the configuration asks of the trainer; a rehearsal computes in float64."""
+        settings = Settings.of(
+            self.training(wildcards),
+            data=Path(input.data).parent,
+            protocol=input.protocol or None,
+            device=wildcards.device,
+            dtype="float32" if "round" in wildcards.keys() else "float64",
+            seed=self.seed(wildcards),
+        )
+        return shlex.join(settings.flags())
+
+    # ---- Of the whole ----------------------------------------------------
+
+    def somebody(self, wildcards) -> list:
+        """No file; an error, before any job, where nobody is left who can train."""
+        experiment = self.experiment
+        if not any(experiment.competitors(track) for track, _ in experiment.contests):
+            why = "; ".join(f"{name}: {reason}" for name, reason in experiment.excluded.items())
+            folder = f"results/doctor/{self.schedule.nodes}/"
+            raise WorkflowError(f"no competitor can train here ({folder}): {why}")
+        return []
+
+    def axis_files(self, *keys: str) -> list[str]:
+        """The files of the members of axes that the configuration lists under these keys."""
+        return [
+            os.path.relpath(axes.path(AXES[key], name, self.experiment.root))
+            for key in keys
+            for name in self.experiment.config[key]
+        ]
+
+    def answers(self, wildcards) -> list[str]:
+        """The answers of every framework that has any to the tutorial's statements."""
+        names = dict.fromkeys(
+            name
+            for track, _ in self.experiment.contests
+            for name in self.experiment.competitors(track)
+        )
+        return [
+            f"results/statements/{name}.json"
+            for name in names
+            if os.path.exists(f"{self.code}/statements/{_framework(name)}_statements.py")
+        ]
+
+    def check_images(self, due: Sequence) -> None:
+        """Refuse in one line to start if an image is missing that one of the due jobs looks for."""
+        for job in due:
+            if job.rule.name == "environment":
+                name = _competitor(job.wildcards)
+                lock = self.experiment.root / f"envs/{name}.lock"
+                prefix = self.experiment.config["image_prefix"]
+                try:
+                    self.deployment.check_ready(name, lock, prefix)
+                except (BuildError, ContainerError) as error:
+                    raise WorkflowError(str(error)) from None
+
+
+def _round(wildcards) -> Round:
+    """The round of a job; a rehearsal is of round 0."""
+    return Round(wildcards.track, wildcards.scenario, int(wildcards.get("round", 0)))
+
+
+def _competitor(wildcards) -> str:
+    return str(Competitor(wildcards.framework, wildcards.device))
+
+
+def _framework(competitor: str) -> str:
+    return Competitor.parse(competitor).framework
