@@ -11,70 +11,79 @@ competitor, and the limit. About a minute a seed.
 """
 
 import argparse
-import os
+import json
 import subprocess
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
-import gate
 import numpy as np
 import pandas as pd
-import protocol
-import reference
-import settings
 import yaml
 
-FLAGS = ("epochs", "batch_size", "learning_rate", "hidden_units", "pixel_mean", "pixel_std")
-TRAINERS = settings.ROOT / "workflow/trainers"
-DATA = Path("results/data")
-REPORT_TEXT = settings.ROOT / "workflow/report/text.en.yaml"
+from evenhand.checks import gate
+from evenhand.checks.trained import Reference, Sizes, Trained
+from evenhand.core import axes
+from evenhand.core.config import checked
+from evenhand.core.experiment import Experiment
+from evenhand.core.identity import Competitor
+from evenhand.core.schemas import ROOT
+from evenhand.model import protocol, reference
+from toolbox.settings import Settings
+
+TRACK = "controlled"
+STARTER = ROOT / "workflow/trainers/start.py"
+REPORT_TEXT = ROOT / "workflow/scripts/evenhand/report/text.en.yaml"
 
 
-def shared_by_all(seed: int, training: dict, folder: Path) -> tuple[Path, gate.Reference]:
+def given_to_all(seed: int, training: dict, data: Path, folder: Path) -> tuple[Path, Reference]:
     """The seed's protocol, and the reference that follows it."""
-    drawn, trained = folder / "protocol.npz", folder / "reference.npz"
-    files = SimpleNamespace(data=DATA / "mnist.npz", protocol=drawn)
-    params = {"training": training, "seed": seed, "round": 0}
-    protocol.main(SimpleNamespace(input=files, output=[drawn], params=params))
-    params = SimpleNamespace(training=training)
-    reference.main(SimpleNamespace(input=files, output=[trained], params=params))
-    with np.load(trained) as file:
-        expected = gate.Reference(file["losses"], file["test_accuracy"], file["nearest_zero"])
-    return drawn, expected
+    sampled = protocol.sample(
+        seed, 0, training["layers"], training["epochs"], training["train_images"]
+    )
+    np.savez(folder / "protocol.npz", **sampled)
+    trained = reference.train(
+        *reference.data_sets(
+            data / "images.npz", training["pixel_mean"], training["pixel_std"], "float64"
+        ),
+        reference.weights_of(sampled, "float64"),
+        sampled["order"],
+        training["batch_size"],
+        float(np.float32(training["learning_rate"])),
+    )
+    names = ("losses", "test_accuracy", "nearest_zero")
+    return folder / "protocol.npz", Reference(*(trained[name] for name in names))
 
 
-def trained(competitor: str, training: dict, tier: str, drawn: Path, folder: Path) -> gate.Run:
-    """What a competitor's controlled trainer makes of a protocol."""
-    framework, device = competitor.rsplit("-", 1)
-    record = folder / f"{competitor}.json"
-    flags = [f"--{key.replace('_', '-')}={training[key]}" for key in FLAGS]
-    flags += [f"--device={device}", f"--dtype={tier}", f"--data={DATA}", f"--protocol={drawn}"]
-    flags += [f"--losses={record.with_suffix('.losses.npy')}", f"--hand-over={record}"]
-    python = f"results/environments/{competitor}/bin/python"
-    command = [python, TRAINERS / f"controlled/{framework}_mlp.py", *flags]
-    env = os.environ | {"PYTHONPATH": str(TRAINERS)}
-    subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
-    return gate.read(record)
+def trained_by(competitor: str, settings: Settings, folder: Path) -> Trained:
+    """What a competitor's trainer makes of a protocol."""
+    trainer = axes.trainer(TRACK, Competitor.parse(competitor).framework)
+    python, result = f"results/environments/{competitor}/bin/python", folder / "result.json"
+    losses = folder / "losses.npy"
+    command = [python, "-E", "-s", STARTER, trainer, *settings.flags()]
+    command += ["--losses", losses, "--result", result]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    epochs = json.loads(result.read_text())["measured"]["epochs"]
+    return Trained(np.load(losses), np.array([epoch["test_accuracy"] for epoch in epochs]))
 
 
-def main(seeds: int, config: dict, competitors: list[str]) -> None:
-    training = config["scenarios"]["baseline"]
-    with np.load(DATA / "mnist.npz") as data:
-        images = len(data["train_labels"]), len(data["test_labels"])
-    sizes = (training[key] for key in ("batch_size", "hidden_units", "learning_rate"))
-    sizes = gate.Sizes(*sizes, *images)
+def main(seeds: int, experiment: Experiment, competitors: list[str]) -> None:
+    training, config = experiment.training("baseline"), experiment.config["gate"]
+    data, sizes = Path("results/data") / training["dataset"], Sizes.of(training)
     rows = []
     for seed in range(seeds):
-        with tempfile.TemporaryDirectory() as folder:
-            drawn, expected = shared_by_all(seed, training, Path(folder))
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            shared, expected = given_to_all(seed, training, data, folder)
             for competitor in competitors:
-                device = competitor.rsplit("-", 1)[1]
-                limit = gate.limits(config["gate"], device, sizes)
-                first = gate.first_steps(config["gate"], device, sizes)
+                device = Competitor.parse(competitor).device
+                limit = gate.limits(config, device, sizes)
+                first = gate.first_steps(config, device, sizes)
                 first = min(first, gate.sure_steps(expected.nearest_zero))
                 for tier in ("float64", "float32"):
-                    run = trained(competitor, training, tier, drawn, Path(folder))
+                    settings = Settings.of(
+                        training, data=data, protocol=shared, device=device, dtype=tier
+                    )
+                    run = trained_by(competitor, settings, folder)
                     for row in gate.judge(run, expected, tier, limit, first, sizes):
                         rows.append({"tier": tier, "competitor": competitor} | row)
     order = dict.fromkeys((row["tier"], row["check"], row["limit"]) for row in rows)
@@ -94,9 +103,9 @@ def main(seeds: int, config: dict, competitors: list[str]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--competitors", nargs="+", help="by default all of the controlled track")
+    parser.add_argument("--competitors", nargs="+", help=f"by default all of the {TRACK} track")
     parser.add_argument("--set", nargs="+", default=[], help="KEY=VALUE of the scenario")
     args = parser.parse_args()
     changes = {key: yaml.safe_load(value) for key, value in (pair.split("=") for pair in args.set)}
-    config = settings.checked({"scenarios": {"baseline": changes}})
-    main(args.seeds, config, args.competitors or settings.competitors(config, "controlled"))
+    asked = Experiment(checked({"scenarios": {"baseline": changes}}))
+    main(args.seeds, asked, args.competitors or asked.competitors(TRACK))

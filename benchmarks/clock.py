@@ -12,7 +12,6 @@ median milliseconds from the end of one epoch's clock to the next one's start, w
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,28 +19,39 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-import inference
-import settings
+from evenhand.comparison import inference
+from evenhand.core import axes
+from evenhand.core.config import checked
+from evenhand.core.experiment import Experiment
+from evenhand.core.identity import Competitor
+from evenhand.core.schemas import ROOT
+from toolbox.settings import Settings
 
-TRAINERS = settings.ROOT / "workflow/trainers"
+TRACK = "controlled"
+EXPERIMENT = Experiment(checked({}))
+STARTER = ROOT / "workflow/trainers/start.py"
 WAIT = "--wait-each-step"
 
 
-def clocked(competitor: str, *flags: str) -> tuple[float, float]:
+def timed(competitor: str, *flags: str) -> tuple[float, float]:
     """Of one controlled run, the median epoch after the first, and the median gap between two."""
-    framework, device = competitor.rsplit("-", 1)
+    framework, device = Competitor.parse(competitor)
+    training = EXPERIMENT.training("baseline")
+    settings = Settings.of(
+        training,
+        data=Path("results/data") / training["dataset"],
+        protocol=Path("results/protocol/baseline/0.npz"),
+        device=device,
+    )
     with tempfile.TemporaryDirectory() as folder:
-        handed = Path(folder) / "handed.json"
+        result = Path(folder) / "result.json"
         command = [
-            f"results/environments/{competitor}/bin/python",
-            TRAINERS / f"controlled/{framework}_mlp.py",
-            *("--device", device, "--data", "results/data"),
-            *("--protocol", "results/protocol/baseline/0.npz"),
-            *("--losses", f"{folder}/losses.npy", "--hand-over", handed, *flags),
+            *(f"results/environments/{competitor}/bin/python", "-E", "-s", STARTER),
+            *(axes.trainer(TRACK, framework), *settings.flags()),
+            *("--losses", f"{folder}/losses.npy", "--result", result, *flags),
         ]
-        env = os.environ | {"PYTHONPATH": str(TRAINERS)}
-        subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
-        epochs = json.loads(handed.read_text())["measured"]["epochs"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        epochs = json.loads(result.read_text())["measured"]["epochs"]
     gaps = [after["begin"] - e["begin"] - e["seconds"] for e, after in pairwise(epochs)]
     return median(epoch["seconds"] for epoch in epochs[1:]), median(gaps)
 
@@ -50,12 +60,12 @@ def main(repetitions: int) -> None:
     head = ["framework", "seconds, no wait", "a wait each step", "ratio", "95 % interval"]
     print("|", " | ".join([*head, "ms between clocks"]), "|")
     print("|", " | ".join(["---"] * 6), "|")
-    for competitor in settings.competitors(settings.checked({}), "controlled"):
+    for competitor in EXPERIMENT.competitors(TRACK):
         plain, waiting = [], []
         for turn in range(repetitions):
             kinds = [(plain, []), (waiting, [WAIT])]
             for seconds, flags in kinds if turn % 2 else kinds[::-1]:
-                seconds.append(clocked(competitor, *flags))
+                seconds.append(timed(competitor, *flags))
         (without, gaps), (with_waits, _) = zip(*plain, strict=True), zip(*waiting, strict=True)
         found = inference.effect(inference.log_ratios(with_waits, without))
         cells = [competitor, f"{median(without):.3f}", f"{median(with_waits):.3f}"]

@@ -1,5 +1,6 @@
 """The audit: a correct folder passes, and every fault is named."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -8,26 +9,38 @@ from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 
-import audit
-import made_up
 import numpy as np
-import protocol
 import pytest
-import round as opening
-import settings
-from environment import canonical
 
-from toolbox.record import sealed, sha256, write
+from evenhand.checks import audit, audit_record
+from evenhand.core.identity import Round, losses_path
+from evenhand.core.schemas import ROOT, schema
+from evenhand.environments.locks import canonical
+from evenhand.model import protocol
+from evenhand.rounds import opening
+from support import digits, records
+from toolbox.record import Environment, Epoch, Measured, Record, Requested, sealed, sha256, write
+from toolbox.settings import Settings
+
+pytestmark = pytest.mark.fast
 
 COMPETITORS = ["numpy-cpu", "other-cpu"]
+LAYERS = (784, 16, 10)
 
 
 @pytest.fixture(scope="session")
 def audited(tmp_path_factory) -> Path:
-    """A results folder of two rounds between NumPy's trainer and itself under another name."""
+    """A project with results of two rounds between NumPy's trainer and itself by another name."""
     root = tmp_path_factory.mktemp("audited")
-    results = root / "results"
-    made_up.packed(results / "data", 300, 100)
+    results, trainers = root / "results", root / "workflow/trainers"
+    for part in ("frameworks", "devices", "trainers"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "workflow" / part, root / "workflow" / part, ignore=ignore)
+    shutil.copy(root / "workflow/frameworks/numpy.yaml", root / "workflow/frameworks/other.yaml")
+    shutil.copy(trainers / "controlled/numpy_mlp.py", trainers / "controlled/other_mlp.py")
+    # What pip may leave of a package, without a name. It lies on the path of every trainer.
+    (trainers / "gone-1.0.dist-info").mkdir()
+    digits.packed(results / "data/mnist", 300, 100)
     (root / "envs").mkdir()
     installed = {canonical(package.name): package.version for package in metadata.distributions()}
     for name in COMPETITORS:
@@ -42,40 +55,34 @@ def audited(tmp_path_factory) -> Path:
     for number in (0, 1):
         shared = results / f"protocol/baseline/{number}.npz"
         shared.parent.mkdir(parents=True, exist_ok=True)
-        rng = np.random.default_rng(number)
-        order = protocol.batch_order(rng, 2, 300)
-        np.savez(shared, **protocol.initial_weights(rng, 16), order=order)
-        round_file = results / f"rounds/controlled/baseline/{number}.json"
+        np.savez(shared, **protocol.sample(number, 0, LAYERS, epochs=2, images=300))
+        round_file = Round("controlled", "baseline", number).path(results)
         round_file.parent.mkdir(parents=True, exist_ok=True)
-        asked = ("controlled", "baseline", number, "here", 7 + number, COMPETITORS, 1)
-        write(round_file, sealed(opening.open_round(*asked)))
+        opened = ("controlled", "baseline", number, "here", 7 + number, COMPETITORS, 1)
+        write(round_file, opening.open_round(*opened))
         for name in COMPETITORS:
             run(root, number, f"runs/controlled/baseline/{number}/{name}.json")
     for name in COMPETITORS:
-        run(root, 0, f"rehearsals/baseline/{name}.json", "--dtype", "float64")
+        run(root, 0, f"rehearsals/controlled/baseline/{name}.json", dtype="float64")
     return root
 
 
-def run(root: Path, number: int, path: str, *more: str) -> None:
+def run(root: Path, number: int, path: str, **more) -> None:
     """One run through the launcher, as the rules `train` and `rehearse` do it."""
-    results = root / "results"
+    results, trainers = root / "results", root / "workflow/trainers"
     record, name = results / path, Path(path).stem
     record.parent.mkdir(parents=True, exist_ok=True)
-    rest = root / "rest/gone-1.0.dist-info"  # what pip may leave of a package, without a name
-    rest.mkdir(parents=True, exist_ok=True)
-    flags = f"--seed {7 + number} --epochs 2 --hidden-units 16 --data {results}/data"
+    shared = results / f"protocol/baseline/{number}.npz"
+    settings = Settings(results / "data/mnist", shared, seed=7 + number, layers=LAYERS, epochs=2)
     subprocess.run(
         [
-            *(sys.executable, "-m", "toolbox.launch", "--threads", "1"),
-            *("--trainer", settings.ROOT / "workflow/trainers/controlled/numpy_mlp.py"),
+            *(sys.executable, "-E", "-s", trainers / "start.py", trainers / "toolbox/launch.py"),
+            *("--trainer", trainers / f"controlled/{name[:-4]}_mlp.py"),
             *("--environment", results / f"environments/{name}.json"),
             *("--round", results / f"rounds/controlled/baseline/{number}.json"),
-            *("--record", record, "--losses", record.with_suffix(".losses.npy"), "--"),
-            *flags.split(),
-            *more,
-            *("--protocol", results / f"protocol/baseline/{number}.npz"),
+            *("--record", record, "--losses", losses_path(record), "--threads", "1", "--"),
+            *dataclasses.replace(settings, **more).flags(),
         ],
-        env={"PYTHONPATH": f"{settings.ROOT / 'workflow/trainers'}:{rest.parent}"},
         check=True,
     )
 
@@ -91,7 +98,7 @@ def findings(root: Path) -> set[tuple]:
     """(severity, check, round, competitor) of everything that the audit finds."""
     results = root / "results"
     found = audit.Audit(results, root)
-    patterns = ("runs/*/*/*/*.json", "rounds/*/*/*.json", "rehearsals/*/*.json")
+    patterns = ("runs/*/*/*/*.json", "rounds/*/*/*.json", "rehearsals/*/*/*.json")
     found.everything(*(sorted(results.glob(pattern)) for pattern in patterns))
     rows = (
         found.table()
@@ -144,9 +151,9 @@ def test_a_record_copied_to_another_round_and_made_to_fit_is_named(folder):
     """By one who draws an id, tells the other round's seed and protocol, and seals again."""
     source, target = record_of(folder, 0), record_of(folder, 1)
     there = json.loads(target.read_text())
-    changes = {"id": "0" * 32, "round_id": there["round_id"], "asked__round": 1}
-    changes |= {"asked__seed": there["asked"]["seed"]}
-    changes |= {"ran__protocol_sha256": there["ran"]["protocol_sha256"]}
+    changes = {"id": "0" * 32, "round_id": there["round_id"], "requested__round": 1}
+    changes |= {"requested__seed": there["requested"]["seed"]}
+    changes |= {"environment__protocol_sha256": there["environment"]["protocol_sha256"]}
     for suffix in (".json", ".losses.npy"):
         shutil.copy(source.with_suffix(suffix), target.with_suffix(suffix))
     edited(target, **changes)
@@ -156,20 +163,20 @@ def test_a_record_copied_to_another_round_and_made_to_fit_is_named(folder):
 @pytest.mark.parametrize(
     ("check", "changes"),
     [
-        ("machine", {"ran__machine__boot": "another"}),
-        ("machine", {"ran__machine__fingerprint": "0" * 64}),
-        ("trainer", {"ran__trainer_sha256": "0" * 64}),
-        ("lock", {"ran__lock_sha256": "0" * 64}),
-        ("lock", {"ran__packages__numpy": "1.0"}),
-        ("lock", {"ran__packages": {}}),
-        ("device", {"ran__device": "gpu"}),
-        ("threads", {"ran__threads__blas": 2}),
-        ("seed", {"asked__seed": 99}),
-        ("settings", {"asked__hidden_units": 17}),
-        ("data", {"ran__data_sha256": "0" * 64}),
-        ("protocol", {"ran__protocol_sha256": "0" * 64}),
-        ("toolbox", {"ran__toolbox_sha256": {"run.py": "0" * 64}}),
-        ("deployment", {"ran__deployment": "conda"}),
+        ("machine", {"environment__machine__boot": "another"}),
+        ("machine", {"environment__machine__fingerprint": "0" * 64}),
+        ("trainer", {"environment__trainer_sha256": "0" * 64}),
+        ("lock", {"environment__lock_sha256": "0" * 64}),
+        ("lock", {"environment__packages__numpy": "1.0"}),
+        ("lock", {"environment__packages": {}}),
+        ("device", {"environment__device": "gpu"}),
+        ("threads", {"environment__threads__blas": 2}),
+        ("seed", {"requested__seed": 99}),
+        ("settings", {"requested__layers": [784, 17, 10]}),
+        ("data", {"environment__data_sha256": "0" * 64}),
+        ("protocol", {"environment__protocol_sha256": "0" * 64}),
+        ("toolbox", {"environment__toolbox_sha256": {"run.py": "0" * 64}}),
+        ("deployment", {"environment__deployment": "conda"}),
         ("steps", {"measured__epochs__1__steps": 2}),
         ("steps", {"measured__epochs__1__images": 299}),
         ("steps", {"measured__epochs__1__epoch": 2}),
@@ -183,8 +190,8 @@ def test_a_record_copied_to_another_round_and_made_to_fit_is_named(folder):
         ("schema", {"measured__peak_memory_bytes": "much"}),
         ("schema", {"measured__started": "2026-02-30T12:00:00+00:00"}),
         ("schema", {"measured__started": "2026-02-20T12:00:00"}),
-        ("schema", {"asked__surprise": 1}),
-        ("settings", {"asked__dtype": "float64"}),
+        ("schema", {"requested__surprise": 1}),
+        ("settings", {"requested__dtype": "float64"}),
         ("clock", {"measured__started": "2001-01-01T00:00:00+00:00"}),
     ],
 )
@@ -198,14 +205,14 @@ def test_a_fault_in_a_record_is_named_even_if_it_was_sealed_again(folder, check,
 @pytest.mark.parametrize(
     ("check", "changes"),
     [
-        ("trainer", {"ran__trainer_sha256": "0" * 64}),
-        ("protocol", {"ran__protocol_sha256": "0" * 64}),
-        ("settings", {"asked__dtype": "float32"}),
+        ("trainer", {"environment__trainer_sha256": "0" * 64}),
+        ("protocol", {"environment__protocol_sha256": "0" * 64}),
+        ("settings", {"requested__dtype": "float32"}),
         ("round", {"round_id": "0" * 32}),
     ],
 )
 def test_a_fault_in_a_rehearsal_is_named(folder, check, changes):
-    edited(folder / "results/rehearsals/baseline/numpy-cpu.json", **changes)
+    edited(folder / "results/rehearsals/controlled/baseline/numpy-cpu.json", **changes)
     assert findings(folder) == {("error", check, "none", "numpy-cpu")}
 
 
@@ -220,24 +227,24 @@ def test_two_rounds_of_one_seed_are_named(folder):
     first = json.loads((folder / "results/rounds/controlled/baseline/0.json").read_text())
     edited(folder / "results/rounds/controlled/baseline/1.json", seed=first["seed"])
     for name in COMPETITORS:
-        edited(record_of(folder, 1, name), asked__seed=first["seed"])
+        edited(record_of(folder, 1, name), requested__seed=first["seed"])
     assert findings(folder) == {("error", "seed", 1, "all")}
 
 
 def test_a_round_with_settings_of_its_own_is_named(folder):
     for name in COMPETITORS:
-        edited(record_of(folder, 1, name), asked__hidden_units=17)
+        edited(record_of(folder, 1, name), requested__layers=[784, 17, 10])
     assert findings(folder) == {("error", "settings", 1, name) for name in COMPETITORS}
 
 
 def test_another_protocol_than_the_rounds_is_named_even_if_all_members_had_it(folder):
     for name in COMPETITORS:
-        edited(record_of(folder, 1, name), ran__protocol_sha256="0" * 64)
+        edited(record_of(folder, 1, name), environment__protocol_sha256="0" * 64)
     assert findings(folder) == {("error", "protocol", 1, name) for name in COMPETITORS}
 
 
 def test_a_package_that_the_lock_does_not_have_is_noted(folder):
-    edited(record_of(folder), ran__packages__stowaway="1.0")
+    edited(record_of(folder), environment__packages__stowaway="1.0")
     assert findings(folder) == {("note", "lock", 1, "numpy-cpu")}
 
 
@@ -310,13 +317,127 @@ def test_runs_at_the_same_time_are_named(folder, before, after):
     assert findings(folder) == {("error", "clock", *before), ("error", "clock", *after)}
 
 
-def test_the_exit_status_tells_whether_errors_were_found(folder, monkeypatch, capsys):
+def test_the_exit_status_tells_whether_errors_were_found(folder, capsys):
     results = str(folder / "results")
-    monkeypatch.setattr(audit.Audit.__init__, "__defaults__", (folder,))
-    assert audit.main([results]) == 0
-    edited(record_of(folder), seal=False, ran__python="2.7")
-    assert audit.main([results]) == 3
+    assert audit.main([results], folder) == 0
+    edited(record_of(folder), seal=False, environment__python="2.7")
+    assert audit.main([results], folder) == 3
     assert "seal" in capsys.readouterr().out
     with pytest.raises(SystemExit) as unusable:
-        audit.main([str(folder / "nowhere")])
+        audit.main([str(folder / "nowhere")], folder)
     assert unusable.value.code == 2
+
+
+def test_the_program_serves_the_command_line(tmp_path):
+    program = [sys.executable, ROOT / "workflow/scripts/audit.py"]
+    empty = subprocess.run([*program, tmp_path], capture_output=True, text=True, check=False)
+    assert (empty.returncode, empty.stdout) == (0, "0 errors, 0 notes\n")
+    nowhere = [*program, tmp_path / "nowhere"]
+    assert subprocess.run(nowhere, capture_output=True, check=False).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("axis", "path"),
+    [
+        ("track", "runs/misspelt/baseline/1/numpy-cpu.json"),
+        ("framework", "runs/controlled/baseline/1/misspelt-cpu.json"),
+        ("device", "runs/controlled/baseline/1/numpy-misspelt.json"),
+    ],
+)
+def test_a_record_of_something_unknown_is_named(folder, axis, path):
+    """It stops nobody: the others are audited all the same."""
+    moved = folder / "results" / path
+    moved.parent.mkdir(parents=True, exist_ok=True)
+    record_of(folder).rename(moved)
+    assert ("error", "identity", 1, moved.stem) in findings(folder)
+
+
+def test_a_run_without_the_protocol_of_its_track_is_named(folder):
+    edited(record_of(folder), environment__protocol_sha256=None)
+    assert ("error", "protocol", 1, "numpy-cpu") in findings(folder)
+
+
+def test_a_finding_about_a_rehearsal_names_its_file_and_no_round(folder):
+    path = folder / "results/rehearsals/controlled/baseline/numpy-cpu.json"
+    edited(path, seal=False, environment__python="2.7")
+    found = audit.Audit(folder / "results", folder)
+    found.everything([], [folder / "results/rounds/controlled/baseline/0.json"], [path])
+    errors = found.table().query("severity == 'error'")
+    assert errors[["track", "scenario", "check", "file"]].values.tolist() == [
+        ["controlled", "baseline", "seal", str(path)]
+    ]
+    assert errors["round"].isna().all()
+
+
+def test_an_excluded_competitor_is_noted_with_the_reason(tmp_path):
+    found = audit.Audit(tmp_path)
+    found.excluded({"mxnet-cuda": "training fails: no kernel image"})
+    (row,) = found.table().dropna(axis="columns").to_dict("records")
+    assert row == {
+        "framework": "mxnet",
+        "device": "cuda",
+        "competitor": "mxnet-cuda",
+        "severity": "note",
+        "check": "excluded",
+        "finding": "it failed its examination: training fails: no kernel image",
+    }
+
+
+# ---- what the files of frameworks, devices and tracks decide -----------
+
+
+def checks(tmp_path: Path, competitor: str, track: str = "controlled", **changes) -> set[str]:
+    """The names of the checks that find something wrong with one record."""
+    run = Round(track, "baseline", 0).run(competitor)
+    made = records.record(competitor, **changes)
+    made = dataclasses.replace(made, requested=dataclasses.replace(made.requested, track=track))
+    found = audit_record.check(made, run.path(tmp_path), run, audit_record.Project(tmp_path, ROOT))
+    about_files = {"losses", "trainer"}  # they are not there, or another track's
+    return {finding.check for finding in found} - about_files
+
+
+@pytest.mark.parametrize("competitor", ["pytorch-cuda", "mxnet-cuda", "numpy-cpu"])
+def test_a_right_record_has_no_findings_on_any_device(tmp_path, competitor):
+    assert checks(tmp_path, competitor) == set()
+
+
+def test_a_device_has_the_name_that_the_framework_gives_it(tmp_path):
+    assert checks(tmp_path, "mxnet-cuda", environment={"device": "cuda"}) == {"device"}
+    assert checks(tmp_path, "pytorch-cuda", environment={"device": "gpu"}) == {"device"}
+
+
+def test_a_run_on_a_gpu_that_nobody_saw_there_is_named(tmp_path):
+    assert checks(tmp_path, "pytorch-cuda", measured={"gpu": None}) == {"gpu"}
+    unseen = records.WATCHED | {"process_seen": False}
+    assert checks(tmp_path, "pytorch-cuda", measured={"gpu": unseen}) == {"gpu"}
+    slowed = records.WATCHED | {"throttled": ["power cap"]}
+    assert checks(tmp_path, "pytorch-cuda", measured={"gpu": slowed}) == {"throttled"}
+
+
+def test_a_protocol_is_asked_of_tracks_that_have_one(tmp_path):
+    without = {"environment": {"protocol_sha256": None}}
+    assert checks(tmp_path, "numpy-cpu", **without) == {"protocol"}
+    assert checks(tmp_path, "pytorch-cpu", track="tutorial", **without) == set()
+
+
+@pytest.mark.parametrize(
+    ("where", "fields"),
+    [
+        (["requested"], Requested),
+        (["environment"], Environment),
+        (["measured"], Measured),
+        (["measured", "epochs"], Epoch),
+    ],
+)
+def test_the_schema_requires_what_a_record_has_and_nothing_else(where, fields):
+    """So whatever follows the schema can be read as a record."""
+    section = schema("record")
+    for name in where:
+        section = section["properties"][name]
+    section = section.get("items", section)
+    names = {field.name for field in dataclasses.fields(fields)}
+    assert set(section["properties"]) == set(section["required"]) == names
+
+
+def test_a_record_that_the_launcher_wrote_follows_the_schema(audited):
+    assert audit.validator("record").is_valid(Record.read(record_of(audited)).to_dict())

@@ -1,0 +1,91 @@
+# Tables of what was measured, and whether it can be believed.
+GATED = EXPERIMENT.tracks_with("proof", "gate")
+BY_DISTRIBUTION = EXPERIMENT.tracks_with("proof", "distribution")
+
+
+rule collect:
+    """Two tidy tables of all records: one row a run, one row an epoch."""
+    input:
+        JOBS.somebody,
+        records=files_of_all("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
+        rounds=files_of_all("results/rounds/{track}/{scenario}/{round}.json"),
+        code=code_of("collect"),
+    output:
+        runs=f"results/runs.{FORM}",
+        epochs=f"results/epochs.{FORM}",
+    log:
+        "logs/collect.log",
+    conda:
+        MAIN
+    params:
+        warmup_epochs=config["comparison"]["warmup_epochs"],
+    script:
+        "../scripts/collect.py"
+
+
+rule audit:
+    """Every record, rehearsal and round checked, before anything is compared."""
+    input:
+        records=files_of_all("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
+        rounds=files_of_all("results/rounds/{track}/{scenario}/{round}.json"),
+        rehearsals=files_of_all("results/rehearsals/{track}/{scenario}/{competitor}.json", GATED),
+        locks=files_of_all(f"{ENVS}/{{competitor}}.lock"),
+        schemas=[f"{CODE}/schemas/record.schema.yaml", f"{CODE}/schemas/round.schema.yaml"],
+        axes=JOBS.axis_files("frameworks", "devices", "tracks"),
+        code=code_of("audit"),
+    output:
+        "results/audit.csv",
+    log:
+        "logs/audit.log",
+    conda:
+        MAIN
+    params:
+        excluded=EXPERIMENT.excluded,
+    script:
+        "../scripts/audit.py"
+
+
+rule gate:
+    """Every gated run against the reference: step by step in float64, within stated limits in float32."""
+    input:
+        rehearsals=files_of_all("results/rehearsals/{track}/{scenario}/{competitor}.json", GATED),
+        records=files_of_all("results/runs/{track}/{scenario}/{round}/{competitor}.json", GATED),
+        references=files_of_all("results/reference/{training}/{round}.npz", GATED),
+        audit="results/audit.csv",
+        axes=JOBS.axis_files("tracks"),
+        code=code_of("gate"),
+    output:
+        checks=f"results/gate.{FORM}",
+        steps="results/gate_steps.csv",
+    log:
+        "logs/gate.log",
+    conda:
+        MAIN
+    params:
+        excluded=EXPERIMENT.excluded,
+        settings={"trainings": TRAININGS, "gate": config["gate"]},  # a change runs it again
+    script:
+        "../scripts/gate.py"
+
+
+rule tutorial_check:
+    """Losses and accuracies of tracks that start as they like, and published ones, among many seeds'."""
+    input:
+        epochs=f"results/epochs.{FORM}",
+        distributions=files_of_all(
+            "results/distribution/{training}/{framework}.csv", BY_DISTRIBUTION
+        ),
+        published=PUBLISHED,
+        axes=JOBS.axis_files("tracks"),
+        code=code_of("tutorial_check"),
+    output:
+        f"results/tutorial_check.{FORM}",
+    log:
+        "logs/tutorial_check.log",
+    conda:
+        MAIN
+    params:
+        excluded=EXPERIMENT.excluded,
+        settings=TRAININGS,  # a change runs it again
+    script:
+        "../scripts/tutorial_check.py"

@@ -1,0 +1,104 @@
+"""Gather the records into two tidy tables: one row a run, one row an epoch."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+
+import pandas as pd
+
+from evenhand.core.identity import Run
+from evenhand.model.mlp import flop_per_image
+from toolbox.record import Record
+
+EPOCH = ["epoch", "seconds", "wait_seconds", "steps", "images"]
+EPOCH += ["average_loss", "test_loss", "test_accuracy"]
+
+
+def identity(record: Record) -> dict:
+    """What the rows of both tables begin with."""
+    keys = ("track", "scenario", "round", "framework", "device", "competitor")
+    return {key: getattr(record.requested, key) for key in keys}
+
+
+def run_row(record: Record, opened: dict, warmup_epochs: int) -> dict:
+    """The row of runs.csv for one record; docs/tables.md describes the columns.
+
+    `opened`: the content of the file that opened its round.
+    """
+    requested, environment, measured = record.requested, record.environment, record.measured
+    phases, last = measured.phases, measured.epochs[-1]
+    timed = measured.epochs[warmup_epochs:]
+    seconds = [epoch.seconds for epoch in timed]
+    waits = [epoch.wait_seconds for epoch in timed if epoch.wait_seconds is not None]
+    typical = median(seconds)
+    flop = flop_per_image(requested.layers) * requested.train_images
+    order = opened["order"]
+    return {
+        **identity(record),
+        "position": order.index(requested.competitor) if requested.competitor in order else None,
+        "deployment": environment.deployment,
+        "seed": requested.seed,
+        "epochs": requested.epochs,
+        "train_images": requested.train_images,
+        "threads_asked": requested.threads,
+        "threads_framework": environment.threads["framework"],
+        "threads_openmp": environment.threads["openmp"],
+        "threads_blas": environment.threads["blas"],
+        "median_epoch_seconds": typical,
+        "process_seconds": measured.seconds,
+        "import_seconds": phases["import"],
+        "load_seconds": phases["load"],
+        "set_up_seconds": phases["set_up"],
+        "first_step_seconds": phases["first_step"],
+        "training_seconds": phases["epochs"],
+        "evaluation_seconds": phases["evaluation"],
+        "loader_pass_seconds": phases["loader_pass"],
+        "wait_share": sum(waits) / sum(seconds) if waits else None,
+        "final_average_loss": last.average_loss,
+        "final_test_loss": last.test_loss,
+        "final_test_accuracy": last.test_accuracy,
+        "peak_memory_bytes": measured.peak_memory_bytes,
+        "user_seconds": measured.user_seconds,
+        "system_seconds": measured.system_seconds,
+        "flop_per_epoch": flop,
+        "flop_per_second": flop / typical,
+        "peak_flop_per_second": opened["peak"]["flops"],
+        "share_of_peak": flop / typical / opened["peak"]["flops"],
+        "node": environment.machine["node"],
+        "fingerprint": environment.machine["fingerprint"],
+        "started": measured.started,
+        "round_id": record.round_id,
+    }
+
+
+def epoch_rows(record: Record) -> list[dict]:
+    """The rows of epochs.csv for one record."""
+    return [
+        identity(record) | {column: getattr(epoch, column) for column in EPOCH}
+        for epoch in record.measured.epochs
+    ]
+
+
+def tables(
+    records: Iterable[Path], results: Path, warmup_epochs: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Runs and epochs of these records. A record that does not follow the schema gives no row.
+
+    The audit names such records; a table must not fail over them. ValueError where there is none
+    that does.
+    """
+    runs, epochs = [], []
+    for path in records:
+        try:
+            record = Record.read(path)
+            opened = json.loads(Run.from_path(path).of.path(results).read_text())
+            row, rows = run_row(record, opened, warmup_epochs), epoch_rows(record)
+        except (ValueError, KeyError, TypeError, IndexError, ArithmeticError) as error:
+            print(f"{path}: gives no row, {type(error).__name__}: {error}")
+            continue
+        runs.append(row | {"record": str(path)})
+        epochs += rows
+    if not runs:
+        raise ValueError("no record can be read; workflow/scripts/audit.py says why")
+    return pd.DataFrame(runs), pd.DataFrame(epochs)

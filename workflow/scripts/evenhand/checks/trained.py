@@ -1,0 +1,62 @@
+"""What the gate judges, and by what: losses and accuracies as arrays."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from evenhand.core.identity import losses_path
+from toolbox.record import Record
+
+
+class Trained(NamedTuple):
+    """What a run left to be judged."""
+
+    losses: np.ndarray  # (epochs, steps), the loss of each step
+    accuracy: np.ndarray  # (epochs,), on the test set after each epoch, a fraction
+
+
+NOTHING = Trained(np.empty((0, 0)), np.empty(0))
+
+
+class Reference(NamedTuple):
+    """What it is judged by."""
+
+    losses: np.ndarray
+    accuracy: np.ndarray
+    nearest_zero: np.ndarray  # (epochs, steps), the smallest ReLU input of each step, relative
+
+
+class Sizes(NamedTuple):
+    """What limits and causes depend on."""
+
+    batch_size: int
+    layers: tuple[int, ...]  # from inputs to classes
+    learning_rate: float
+    train_images: int
+    test_images: int
+
+    @classmethod
+    def of(cls, training: Mapping) -> "Sizes":
+        """Those of a scenario's training."""
+        return cls(*(training[name] for name in cls._fields))
+
+
+def read(record: Path) -> Trained:
+    """The run behind a record; NOTHING where the files cannot be read, which no check passes."""
+    try:
+        epochs = Record.read(record).measured.epochs
+        accuracy = np.array([epoch.test_accuracy for epoch in epochs], dtype=float)
+        losses = np.load(losses_path(record)).astype(float)
+    except (OSError, EOFError, ValueError, TypeError):  # NotARecord is a ValueError
+        return NOTHING
+    return Trained(losses, accuracy) if losses.ndim == 2 else NOTHING
+
+
+@lru_cache(maxsize=1)  # the runs of a round come one after another; all references may be a lot
+def read_reference(path: Path) -> Reference:
+    """What a round's training gives in NumPy float64."""
+    with np.load(path) as file:
+        return Reference(file["losses"], file["test_accuracy"], file["nearest_zero"])
