@@ -1,11 +1,11 @@
-"""How often do intervals and verdicts err? Simulated experiments on a machine that drifts.
+"""Error rates of intervals and verdicts, in simulated experiments on a machine that drifts.
 
     python benchmarks/coverage.py [experiments]
 
-Three competitors run once a round. The logarithm of a run's seconds is its competitor's, plus the
-machine's at that moment, plus noise. The schedule is ours (interleaved: each round holds all three
-in a random order) or, to show why, the usual one (blocked: all runs of one competitor, then the
-next). Prints one Markdown row for each schedule, number of rounds and kind of drift.
+Three competitors run once a round. The logarithm of a run's seconds is a sum: the competitor's, the
+machine's at that moment, and noise. The schedule is ours (interleaved: each round holds all three
+in a random order) or, for comparison, the usual one (blocked: all runs of one competitor, then of
+the next). Prints one Markdown row for each schedule, number of rounds and kind of drift.
 """
 
 import sys
@@ -15,7 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
-import inference
+from evenhand.comparison import inference
 
 COMPETITORS = 3
 PAIRS = [(1, 0), (2, 0), (2, 1)]
@@ -59,10 +59,10 @@ def log_ratios(
 ) -> np.ndarray:
     """d for each experiment, pair and round; ``truth`` holds the competitors' true log seconds."""
     rng = np.random.default_rng(seed)
-    weather = machine(drift, rounds * COMPETITORS, experiments, rng)
+    drifts = machine(drift, rounds * COMPETITORS, experiments, rng)
     moments = schedule(blocked, rounds, experiments, rng)
     noise = rng.normal(0, NOISE, size=moments.shape)
-    log_seconds = truth + noise + weather[np.arange(experiments)[:, None, None], moments]
+    log_seconds = truth + noise + drifts[np.arange(experiments)[:, None, None], moments]
     return np.stack([log_seconds[..., a] - log_seconds[..., b] for a, b in PAIRS], axis=1)
 
 

@@ -1,7 +1,11 @@
 """The table by fingerprint: pairing stays within machines of one kind."""
 
 import pandas as pd
-from compare_nodes import by_fingerprint
+import pytest
+
+from evenhand.comparison.nodes import by_fingerprint
+
+pytestmark = pytest.mark.fast
 
 PAIR = pd.DataFrame(
     [("controlled", "x", "a", "b", "slower")], columns=["track", "scenario", "a", "b", "verdict"]
@@ -22,7 +26,7 @@ def runs(ratios: dict[str, list[float]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "fingerprint"])
 
 
-def test_each_kind_of_machine_has_its_own_ratio_and_a_difference_is_told():
+def test_each_kind_of_machine_has_its_own_ratio_and_a_difference_is_marked():
     table = by_fingerprint(runs({"old": [2.0, 2.02, 1.98], "new": [1.0, 1.01, 0.99]}), PAIR, 0.95)
     table = table.set_index("fingerprint")
     assert table["ratio"].round(2).to_dict() == {"old": 2.0, "new": 1.0}
@@ -41,10 +45,18 @@ def test_one_round_has_a_ratio_and_no_interval():
     assert pd.isna(row.low) and not row.differs
 
 
+def test_a_kind_differs_if_its_interval_lies_apart_from_that_of_any_other():
+    apart, far = [1.0, 1.01, 0.99], [2.0, 2.02, 1.98]
+    for between, differs in (([1.005, 1.015, 0.995], True), ([1.0, 1.9, 2.2], False)):
+        table = by_fingerprint(runs({"x": apart, "y": between, "z": far}), PAIR, 0.95)
+        found = table.set_index("fingerprint")["differs"].to_dict()
+        assert found == {"x": True, "y": differs, "z": True}
+
+
 def test_no_sound_run_gives_an_empty_table():
     assert by_fingerprint(runs({"old": [1.5]})[:0], PAIR, 0.95).empty
 
 
-def test_who_is_not_comparable_is_not_ranked_by_machine_either():
+def test_a_pair_that_is_not_comparable_is_not_ranked_by_machine_either():
     barred = PAIR.assign(verdict="not comparable")
     assert by_fingerprint(runs({"old": [1.5, 1.6]}), barred, 0.95).empty

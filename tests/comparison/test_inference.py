@@ -1,16 +1,22 @@
-"""Ratios, intervals, tests and verdicts: beside scipy, worked by hand, and as laws."""
+"""Ratios, intervals, tests and verdicts vs. scipy and statsmodels, worked by hand, and as laws."""
 
 import runpy
-from pathlib import Path
+from math import ceil
 
-import inference
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+from statsmodels.stats.weightstats import DescrStatsW
 
-ROOT = Path(__file__).parents[1]
+from evenhand.comparison import inference
+from evenhand.core.schemas import ROOT
+
+pytestmark = pytest.mark.fast
+
 D = np.array([0.09, 0.12, 0.05, 0.11, 0.13])
 
 log_seconds = st.floats(-3, 3)
@@ -51,6 +57,57 @@ def test_sameness_is_the_worse_of_two_one_sided_t_tests(shift):
 def test_spread_is_the_coefficient_of_variation():
     seconds = [4.0, 5.0, 6.0, 4.5]
     assert inference.spread(seconds) == pytest.approx(stats.variation(seconds, ddof=1))
+
+
+# ---- Against statsmodels ---------------------------------------------
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
+def test_interval_and_difference_are_those_of_statsmodels(confidence):
+    found, expected = inference.effect(D, confidence=confidence), DescrStatsW(D)
+    assert found.p_different == pytest.approx(expected.ttest_mean(0)[1], rel=1e-12)
+    interval = expected.tconfint_mean(1 - confidence)
+    assert np.log([found.low, found.high]) == pytest.approx(interval, rel=1e-9)
+
+
+@pytest.mark.parametrize("shift", [-0.11, -0.1, -0.08, 0.1])
+def test_sameness_is_the_equivalence_test_of_statsmodels(shift):
+    margin = np.log(1.03)
+    expected, *_ = DescrStatsW(D + shift).ttost_mean(-margin, margin)
+    assert inference.effect(D + shift).p_same == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("pairs", [1, 3, 10])
+def test_holm_is_that_of_statsmodels(pairs):
+    rng = np.random.default_rng(1979)
+    for p in rng.beta(0.3, 1, size=(10, pairs)):  # many of them small
+        _, expected, *_ = multipletests(p, method="holm")
+        assert inference.holm(p) == pytest.approx(expected)
+
+
+POWER_CASES = [(0.01, 0.02), (0.02, 0.04), (0.03, 0.08), (0.05, 0.04), (0.1, 0.08)]
+
+
+@pytest.mark.parametrize("pairs", [1, 3])
+@pytest.mark.parametrize(("mean", "sd"), POWER_CASES)
+def test_rounds_for_a_difference_are_those_of_the_exact_power(mean, sd, pairs):
+    """The formula takes central t for noncentral: from five rounds on it asks for as many."""
+    seen = mean + sd / np.sqrt(2) * np.array([-1, 1])  # has that mean and standard deviation
+    nothing_is_the_same = 1e-9
+    rounds = 2 + inference.rounds_needed(seen, pairs, margin=nothing_is_the_same)
+    exact = TTestPower().solve_power(mean / sd, alpha=0.05 / pairs, power=0.8)
+    assert rounds == ceil(exact)
+
+
+@pytest.mark.parametrize("pairs", [1, 3])
+@pytest.mark.parametrize(("mean", "sd"), [(0, 0.02), (0, 0.04), (0.005, 0.02), (0.01, 0.04)])
+def test_rounds_for_sameness_are_those_of_the_exact_power(mean, sd, pairs):
+    """Of the nearer margin's one-sided test, at a power of 90 %, so that both have 80 %."""
+    seen = mean + sd / np.sqrt(2) * np.array([-1, 1])
+    exact = TTestPower().solve_power(
+        (np.log1p(0.03) - mean) / sd, alpha=0.05 / pairs, power=0.9, alternative="larger"
+    )
+    assert 2 + inference.rounds_needed(seen, pairs) == ceil(exact)
 
 
 # ---- Worked by hand --------------------------------------------------
@@ -277,7 +334,7 @@ def test_one_competitor_after_the_other_would_not_keep_them(rates):
 
 
 @pytest.mark.parametrize(("mean", "expected"), [(0.05, "slower"), (0.0, "same")])
-def test_the_rounds_asked_for_decide_four_experiments_of_five(mean, expected):
+def test_the_rounds_needed_decide_four_experiments_of_five(mean, expected):
     sd = 0.04
     seen = mean + sd / np.sqrt(2) * np.array([-1, 1])  # has that mean and standard deviation
     rounds = 2 + int(inference.rounds_needed(seen))

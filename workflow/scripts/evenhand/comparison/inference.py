@@ -4,9 +4,9 @@ The replicate is the round. In round r, competitors A and B each ran once, and
 
     d_r = ln(seconds of A / seconds of B)
 
-is its one observation, without unit. All functions are pure, and those that take ``d`` or
-``seconds`` find the rounds on the last axis, so that a simulation passes thousands of experiments
-at once. docs/statistics.md explains the choices and shows how often they err.
+is its only observation, without unit. All functions are pure. In `d` and `seconds` the last axis
+holds the rounds, so a simulation can pass thousands of experiments at once. docs/statistics.md
+explains the choices and has their error rates.
 
 Sources
     Student, "The probable error of a mean", Biometrika 6, 1908
@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-MOST_ROUNDS = 1000  # the furthest that rounds_needed looks ahead
+MOST_ROUNDS = 1000  # as far ahead as rounds_needed looks
 POWER = 0.8  # the chance of a decision that rounds_needed plans for
 
 
 class Effect(NamedTuple):
-    """What the rounds say about one pair: floats, or arrays of the shape of ``d`` less its rounds.
+    """What the rounds say about a pair: floats, or arrays of the shape of `d` less its rounds.
 
     ratio, low and high have no unit (seconds over seconds); the p-values are not yet adjusted.
     """
@@ -52,7 +52,7 @@ def log_ratios(seconds_a: ArrayLike, seconds_b: ArrayLike) -> np.ndarray:
 
 
 def effect(d: ArrayLike, margin: float = 0.03, confidence: float = 0.95) -> Effect:
-    """The ratio of A to B, its interval, and its two tests; ``d`` of shape (..., rounds).
+    """The ratio of A to B, its interval, and its two tests; `d` of shape (..., rounds).
 
     With n rounds, m = mean(d), s = sd(d) with n - 1 degrees of freedom, and e = s / sqrt(n):
 
@@ -107,9 +107,9 @@ def holm(p: ArrayLike) -> np.ndarray:
 def verdict(
     ratio: ArrayLike, p_different: ArrayLike, p_same: ArrayLike, confidence: float = 0.95
 ) -> np.ndarray:
-    """What the adjusted p-values allow to say about A, at alpha = 1 - confidence.
+    """The verdict on A that the adjusted p-values allow, at alpha = 1 - confidence.
 
-    "same" comes first: a difference that is proved to be smaller than the margin is of no interest,
+    "same" comes first: a difference that is proved to be smaller than the margin does not matter,
     even where it is also proved not to be zero. Then "faster" (ratio below 1) or "slower", else
     "undecided"; "not ranked" where there was no test.
     """
@@ -130,7 +130,7 @@ def verdict(
 def rounds_needed(
     d: ArrayLike, pairs: int = 1, margin: float = 0.03, confidence: float = 0.95
 ) -> float:
-    """How many rounds more than ``d`` holds until a verdict is likely; ``d`` of shape (rounds,).
+    """How many rounds more than `d` holds until a verdict is likely; `d` of shape (rounds,).
 
     If m and s, the mean and standard deviation seen, are the true ones, the smallest N at which
     one of two tests succeeds with a chance of 80 % or more (Chow, Shao, Wang 2008):
@@ -160,7 +160,7 @@ def rounds_needed(
 
 
 def words(verdict: str, needed: float, margin: float = 0.03) -> str:
-    """The verdict as it ends the sentence "A, beside B, is ..."; ``needed`` from rounds_needed."""
+    """The verdict as it ends the sentence "Compared with B, A is ..."; `needed`: rounds_needed."""
     if verdict == "same":
         return f"the same within {100 * margin:g} %"
     if verdict == "not ranked":
@@ -185,7 +185,7 @@ def spread(seconds: ArrayLike) -> float:
 
 
 def outliers(d: ArrayLike, level: float = 0.05) -> np.ndarray:
-    """Which rounds Grubbs' two-sided test flags, a mask of the shape of ``d``, (..., rounds).
+    """Which rounds Grubbs' two-sided test flags, a mask of the shape of `d`, (..., rounds).
 
     With n rounds and q = t(1 - level/(2n), n-2), a round is flagged where (Grubbs 1969)
 

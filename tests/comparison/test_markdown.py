@@ -1,0 +1,78 @@
+"""The comparison in Markdown says what its tables say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evenhand.comparison import compare, remarks
+from evenhand.comparison.markdown import markdown
+from support.comparisons import COMPETITORS, SETTINGS, THREE, make_runs, text, two_scenarios
+
+pytestmark = pytest.mark.fast
+
+PUBLISHED = {
+    "pytorch-cpu": {"seconds": [3.71, 4.05, 4.07, 3.70, 3.63]},
+    "mxnet-cpu": {"seconds": [1.59, 1.49, 1.46, 1.48, 1.75]},
+}
+FAILED = {"name": "numpy-cpu", "cause": "order", "detail": "", "tier": "float64"}
+FAILED |= {"check": "steps", "step": None}
+
+
+def written(runs, reasons, published):
+    """The comparison, and its Markdown."""
+    table = compare.compare(runs, runs, reasons, COMPETITORS, SETTINGS)
+    beside = remarks.remarks(table, runs, runs, reasons, SETTINGS["spread_limit"])
+    table = remarks.with_notes(table, beside, text())
+    effects = compare.scenario_effect(runs, reasons, COMPETITORS, 0.95)
+    return table, markdown(table, effects, runs, published, SETTINGS)
+
+
+def cells(line):
+    return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
+def test_the_markdown_says_what_the_table_says():
+    runs = pd.concat([two_scenarios(), make_runs(THREE)], ignore_index=True)
+    reasons = {("controlled", "baseline", "numpy-cpu"): ("gate_failed", FAILED)}
+    table, text = written(runs, reasons, {("tutorial", "baseline"): PUBLISHED})
+    for row in table.to_dict("records"):
+        a, b = row["a"], row["b"]
+        section = text.split(f"### {row['track']}, {row['scenario']}\n")[1]
+        lines = map(cells, section.splitlines())
+        line = next(line for line in lines if line and line[0] == f"{a} / {b}")
+        assert row["words"] in line
+        assert (f"{row['ratio']:.3f}" in line) is (row["words"] != "not comparable")
+    # the published ratio, in the tutorial's baseline alone
+    assert [line for line in map(cells, text.splitlines()) if "0.383" in line] == [
+        line for line in map(cells, text.splitlines()) if line and line[-1] == "0.383"
+    ]
+    assert text.count("0.383") == text.count("published ratio") == 1
+    assert "\n- numpy-cpu / pytorch-cpu: numpy-cpu failed the gate: order" in text
+    assert "| baseline: " in text
+    assert "nan" not in text
+
+
+def test_the_markdown_is_made_of_whole_tables():
+    _, text = written(two_scenarios(), {}, {})
+    blocks = [block.splitlines() for block in text.split("\n\n")]
+    tables = [block for block in blocks if block[0].startswith("|")]
+    assert len(tables) == 3
+    for lines in tables:
+        assert len({line.count("|") for line in lines}) == 1
+        assert set(lines[1]) <= set("|:-")
+
+
+def test_numbers_are_not_formatted_a_second_time():
+    """A ratio of 0.500 keeps its zeros."""
+    runs = make_runs({"pytorch-cpu": 2.0, "mxnet-cpu": 1.0}, noise=0)
+    _, text = written(runs, {}, {})
+    row = next(cells(line) for line in text.splitlines() if line.startswith("| mxnet-cpu"))
+    assert row[2:4] == ["0.500", "0.500 to 0.500"]
+
+
+def test_a_comparison_without_pairs_is_but_its_introduction():
+    runs = make_runs({"pytorch-cpu": 0.4})
+    table = compare.compare(runs, runs, {}, COMPETITORS, SETTINGS).assign(notes="")
+    effects = compare.scenario_effect(runs, {}, COMPETITORS, 0.95)
+    assert "|" not in markdown(table, effects, runs, {}, SETTINGS)
+    assert np.isclose(len(effects), 0)

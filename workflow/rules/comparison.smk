@@ -1,0 +1,63 @@
+# Who is faster, by how much, and how sure that is.
+
+
+rule compare:
+    """Each pair's ratio with its interval, the verdict that the rounds allow, and remarks on it."""
+    input:
+        code=code_of("compare"),
+        runs=f"results/runs.{FORM}",
+        audit="results/audit.csv",
+        gate=f"results/gate.{FORM}",
+        tutorial_check=f"results/tutorial_check.{FORM}",
+        axes=JOBS.axis_files("tracks"),
+        published=PUBLISHED,
+        text=f"{CODE}/scripts/evenhand/report/text.en.yaml",
+    output:
+        table=report(
+            "results/comparison.csv",
+            category="Comparison",
+            caption="../report/comparison.rst",
+        ),
+        remarks=report(
+            "results/remarks.csv",
+            category="Comparison",
+            caption="../report/remarks.rst",
+        ),
+        markdown=report(
+            "results/comparison.md",
+            category="Comparison",
+            caption="../report/comparison_markdown.rst",
+        ),
+        thread_effect=report(
+            "results/thread_effect.csv",
+            category="Comparison",
+            caption="../report/thread_effect.rst",
+        ),
+    log:
+        "logs/compare.log",
+    conda:
+        MAIN
+    params:
+        settings=config["comparison"],
+        competitors=EXPERIMENT.all_competitors,
+    script:
+        "../scripts/compare.py"
+
+
+rule compare_nodes:
+    """The ratios apart for each kind of machine that took part."""
+    input:
+        code=code_of("compare_nodes"),
+        runs=f"results/runs.{FORM}",
+        audit="results/audit.csv",
+        comparison="results/comparison.csv",
+    output:
+        "results/nodes.csv",
+    log:
+        "logs/compare_nodes.log",
+    conda:
+        MAIN
+    params:
+        confidence=config["comparison"]["confidence"],
+    script:
+        "../scripts/compare_nodes.py"

@@ -1,0 +1,85 @@
+"""The comparison in Markdown, to paste."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.stats import gmean
+
+from evenhand.comparison.compare import CONTEST, SECONDS
+from evenhand.core.published import published_ratio
+
+INTRO = """\
+Ratio = seconds of A / seconds of B, an epoch each, paired by round, with Student's {} interval.
+Verdicts are Holm-adjusted over the pairs of a table; "the same" is proved by two one-sided tests.
+"""
+
+
+def markdown(
+    table: pd.DataFrame,
+    effects: pd.DataFrame,
+    sound: pd.DataFrame,
+    published: Mapping[tuple[str, str], dict],
+    settings: dict,
+) -> str:
+    """comparison.csv and thread_effect.csv as Markdown, a table for each track and scenario.
+
+    `table` and `effects` are the two, `sound` the admitted runs. `published` holds the
+    published logs that belong beside a (track, scenario), by competitor; `settings` is the
+    config's section `comparison`. The seconds are geometric means over the admitted rounds,
+    whose quotient is the paired ratio where no round lacks a member.
+    """
+    confidence = f"{100 * settings['confidence']:g} %"
+    seconds = sound.groupby([*CONTEST, "competitor"])[SECONDS].agg(gmean).to_dict()
+    parts = [INTRO.format(confidence)]
+    for contest, pairs in table.groupby(CONTEST, sort=False):
+        logs = published.get(contest, {})
+        rows = []
+        for row in pairs.itertuples():
+            of_a, of_b = (seconds.get((*contest, name), np.nan) for name in (row.a, row.b))
+            cells = {
+                "A / B": f"{row.a} / {row.b}",
+                "seconds": f"{_number(of_a)} / {_number(of_b)}",
+                "ratio": _number(row.ratio),
+                f"{confidence} interval": _interval(row),
+                "rounds": str(row.rounds),
+                "A is": row.words,
+            }
+            if logs:
+                then = published_ratio(logs, row.a, row.b, settings["warmup_epochs"])
+                cells["published ratio"] = _number(then)
+            rows.append(cells)
+        parts += [f"### {', '.join(contest)}\n", _table(rows)]
+        if notes := [f"- {r.a} / {r.b}: {r.notes}.\n" for r in pairs.itertuples() if r.notes]:
+            parts.append("".join(notes))
+    if len(effects):
+        parts += ["### From one scenario to another\n", _effects(effects, confidence)]
+    return "\n".join(parts)
+
+
+def _effects(effects: pd.DataFrame, confidence: str) -> str:
+    rows = [
+        {
+            "track": row.track,
+            "A / B": f"{row.a} / {row.b}",
+            "from: ratio": f"{row.scenario_x}: {_number(row.ratio_x)}",
+            "to: ratio": f"{row.scenario_y}: {_number(row.ratio_y)}",
+            "change": _number(row.change),
+            f"{confidence} interval": _interval(row),
+            "rounds": str(row.rounds),
+        }
+        for row in effects.itertuples()
+    ]
+    return _table(rows)
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n"
+
+
+def _number(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.3f}"
+
+
+def _interval(row) -> str:
+    return "" if np.isnan(row.low) else f"{row.low:.3f} to {row.high:.3f}"
