@@ -1,5 +1,12 @@
+# What people read: the tutorial's statements today, the pictures, the page.
+
+import json
+
+FIGURES = ["loss", "seconds", "ratio", "waiting", "phases", "limit", "gate"]
+
+
 rule check_statements:
-    """The tutorial's statements, tried in a framework's own environment."""
+    """The tutorial's statements, checked in a framework's own environment."""
     input:
         program=f"{CODE}/statements/check_statements.py",
         code=[f"{CODE}/statements/observing.py", f"{CODE}/statements/{{framework}}_statements.py"],
@@ -13,7 +20,7 @@ rule check_statements:
     container:
         "results/images/{framework}-{device}.sif"
     params:
-        python=interpreter,
+        python=JOBS.python,
     shell:
         "{params.python} {input.program:q}"
         " --framework {wildcards.framework}"
@@ -24,9 +31,10 @@ rule check_statements:
 
 
 rule statements:
-    """Every statement with its answers, framework beside framework, in the report's language."""
+    """Every statement with each framework's answers, in the report's language."""
     input:
-        answers=answers(),
+        code=code_of("statements"),
+        answers=JOBS.answers,
         catalogue=f"{CODE}/statements/statements.yaml",
         comparison="results/comparison.csv",
         runs=f"results/runs.{FORM}",
@@ -36,6 +44,8 @@ rule statements:
         markdown="results/statements.md",
     log:
         "logs/statements.log",
+    conda:
+        MAIN
     params:
         language=config["language"],
     script:
@@ -43,55 +53,72 @@ rule statements:
 
 
 rule figures:
-    """Every picture of the report, as SVG and as PNG, and as an SVG for phones."""
+    """Every figure of the report, as SVG and as PNG, and as an SVG for phones."""
     input:
+        code=code_of("figures"),
         runs=f"results/runs.{FORM}",
         epochs=f"results/epochs.{FORM}",
         audit="results/audit.csv",
         comparison="results/comparison.csv",
-        gate_steps=CHECKS["gate_steps"],
+        gate_steps="results/gate_steps.csv",
+        axes=JOBS.axis_files("frameworks", "tracks"),
         published=PUBLISHED,
-        text=f"{CODE}/report/text.{config['language']}.yaml",
-        english=f"{CODE}/report/text.en.yaml",
-        code=[f"{CODE}/scripts/{part}.py" for part in ("competitors", "report_data")],
+        text=f"{CODE}/scripts/evenhand/report/text.{config['language']}.yaml",
+        english=f"{CODE}/scripts/evenhand/report/text.en.yaml",
     output:
         svg=expand("results/figures/{figure}.svg", figure=FIGURES),
         narrow=expand("results/figures/{figure}-narrow.svg", figure=FIGURES),
-        png=expand("results/figures/{figure}.png", figure=FIGURES),
+        png=[
+            report(
+                f"results/figures/{figure}.png",
+                category="Figures",
+                caption=f"../report/figure_{figure}.rst",
+            )
+            for figure in FIGURES
+        ],
     log:
         "logs/figures.log",
+    conda:
+        MAIN
+    params:
+        # a change runs it again
+        settings=[TRAININGS, *(config[key] for key in ("frameworks", "devices", "comparison"))],
     script:
         "../scripts/figures.py"
 
 
 rule report:
-    """The page."""
+    """The report, as one HTML page."""
     input:
+        code=code_of("report"),
         runs=f"results/runs.{FORM}",
         epochs=f"results/epochs.{FORM}",
         audit="results/audit.csv",
         comparison="results/comparison.csv",
+        remarks="results/remarks.csv",
         thread_effect="results/thread_effect.csv",
         nodes="results/nodes.csv",
-        gate=CHECKS["gate"],
-        gate_steps=CHECKS["gate_steps"],
-        tutorial_check=CHECKS["tutorial_check"],
+        gate=f"results/gate.{FORM}",
+        tutorial_check=f"results/tutorial_check.{FORM}",
         statements="results/statements.json",
         environments=files_of_all("results/environments/{competitor}.json"),
         trainers=files_of_all(f"{CODE}/trainers/{{track}}/{{framework}}_mlp.py"),
-        digits=rules.download.output,
+        datasets=files_of_all("results/data/{dataset}/facts.json"),
+        axes=JOBS.axis_files("frameworks", "tracks"),
+        of_datasets=files_of_all(f"{CODE}/datasets/{{dataset}}.yaml"),
         figures=rules.figures.output.svg + rules.figures.output.narrow,
         published=PUBLISHED,
-        text=f"{CODE}/report/text.{config['language']}.yaml",
-        template=f"{CODE}/report/template.html.j2",
-        style=f"{CODE}/report/style.css",
-        code=[
-            f"{CODE}/scripts/{part}.py"
-            for part in ("report_data", "report_sentences", "report_tables", "competitors")
-        ],
+        text=f"{CODE}/scripts/evenhand/report/text.{config['language']}.yaml",
+        template=f"{CODE}/scripts/evenhand/report/template.html.j2",
+        style=f"{CODE}/scripts/evenhand/report/style.css",
     output:
-        report="results/report.html",
+        report=report("results/report.html", category="Page", caption="../report/page.rst"),
     log:
         "logs/report.log",
+    conda:
+        MAIN
+    params:
+        excluded=EXPERIMENT.excluded,
+        settings=json.dumps(config, sort_keys=True),  # the page shows it: a change runs it again
     script:
         "../scripts/report.py"

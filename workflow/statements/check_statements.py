@@ -3,7 +3,7 @@
 Runs in the framework's own environment: standard library and the
 framework alone. A check is a function of {framework}_statements.py,
 named after its statement. It prints what a reader should see and
-returns a verdict: "holds", "changed" or "no longer".
+returns a status: "holds", "changed" or "no longer".
 """
 
 import argparse
@@ -24,25 +24,25 @@ def checks_of(module):
 
 
 def answer(check, receipt):
-    """One check's verdict, with the code that ran and its output.
+    """One check's status, with the code that ran and its output.
 
     A name or an argument that the framework no longer has is an
     answer, and marked `lost`: the check could not see the rest. Any
-    other exception passes through: a missing GPU, say, tells nothing
-    about a statement.
+    other exception passes through: a missing GPU, say, is no answer
+    to a statement.
     """
     wanted = inspect.signature(check).parameters
     arguments = {"receipt": receipt} if "receipt" in wanted else {}
     lost = False
     with redirect_stdout(io.StringIO()) as output:
         try:
-            verdict = check(**arguments)
+            status = check(**arguments)
         except (AttributeError, ImportError, TypeError) as error:
             print(f"{type(error).__name__}: {error}")
-            verdict, lost = "no longer", True
+            status, lost = "no longer", True
     return {
         "statement": check.__name__,
-        "verdict": verdict,
+        "status": status,
         "lost": lost,
         "code": inspect.getsource(check).strip(),
         "output": output.getvalue().strip("\n"),
@@ -66,7 +66,7 @@ def main():
     checks = importlib.import_module(f"{flags.framework}_statements")
     with open(flags.receipt) as file:
         receipt = json.load(file)
-    ran = {
+    environment = {
         "framework": flags.framework,
         "device": flags.device,
         "versions": {
@@ -78,7 +78,8 @@ def main():
     }
     with checks.DEVICES[flags.device]:
         answers = [
-            ran | answer(check, receipt) for check in checks_of(checks)
+            environment | answer(check, receipt)
+            for check in checks_of(checks)
         ]
     with open(flags.output, "w") as file:
         json.dump(answers, file, indent=1)

@@ -44,7 +44,7 @@ def transform_first():
     pixels = pixels.reshape((3, 28, 28, 1)).astype("uint8")
     data = gluon.data.ArrayDataset(pixels, [5, 0, 4])
     transformed = data.transform_first(transforms.ToTensor())
-    verdict = "holds"
+    status = "holds"
     for i in range(3):
         (pixels, before), (image, after) = data[i], transformed[i]
         print(image.shape, image.dtype.__name__, before, after)
@@ -53,8 +53,8 @@ def transform_first():
             not np.allclose(image[0].asnumpy(), scaled)
             or before != after
         ):
-            verdict = "no longer"
-    return verdict
+            status = "no longer"
+    return status
 
 
 def input_size():
@@ -69,7 +69,7 @@ def input_size():
 
 def activation_argument():
     x = nd.random.normal(shape=(4, 1, 8, 8))
-    verdict = "holds"
+    status = "holds"
     for layer in (
         nn.Dense(256, activation="relu"),
         nn.Conv2D(8, 3, activation="relu"),
@@ -78,8 +78,8 @@ def activation_argument():
         smallest = layer(x).min().asscalar()
         print(layer, "smallest output:", smallest)
         if smallest != 0:
-            verdict = "no longer"
-    return verdict
+            status = "no longer"
+    return status
 
 
 def name_scope():

@@ -25,8 +25,12 @@ def fails(call, error):
 
 
 def fresh_process(code):
-    """What `code` prints in a new process of this interpreter."""
-    command = [sys.executable, "-c", code]
+    """What `code` prints in a new process of this interpreter.
+
+    -I keeps the process apart from the user's PYTHONPATH and packages,
+    as this one is, and from what lies in the working folder.
+    """
+    command = [sys.executable, "-I", "-c", code]
     process = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, check=True
     )
@@ -37,12 +41,12 @@ def installer(package, receipt):
     """The program that installed `package`; None if it left no name.
 
     Prints what the package's metadata and the environment's receipt
-    say: from what, by whom, how many packages, size, time to build
-    (unless something else than the workflow built it).
+    say: the installer, the wheel, how many packages, their size, and
+    the time to build (where the workflow built the environment).
     """
     distribution = metadata.distribution(package)
-    signed = distribution.read_text("INSTALLER")
-    installed_by = signed.strip() if signed else None
+    name = distribution.read_text("INSTALLER")
+    installed_by = name.strip() if name else None
     wheel = distribution.read_text("WHEEL") or ""
     tags = re.findall("^Tag: (.+)", wheel, re.MULTILINE)
     print(f"{package} {distribution.version}, {receipt['deployment']}")

@@ -49,14 +49,14 @@ def transform_first():
     transformed = datasets.FakeData(
         **size, transform=transforms.ToTensor()
     )
-    verdict = "holds"
+    status = "holds"
     for i in range(3):
         (pixels, before), (image, after) = data[i], transformed[i]
         print(tuple(image.shape), image.dtype, before, after)
         scaled = np.asarray(pixels) / 255
         if not np.allclose(image[0], scaled) or before != after:
-            verdict = "no longer"
-    return verdict
+            status = "no longer"
+    return status
 
 
 def input_size():

@@ -1,7 +1,7 @@
-"""Ask a framework's checks today and in wrong worlds; print the answers as JSON.
+"""Run a framework's checks today and in wrong worlds; print the answers as JSON.
 
 Runs in the framework's environment: python visit.py FRAMEWORK. A world of {framework}_worlds.py is
-a list: the verdict that a check must give there, then the patches that make the world.
+a list: the status that a check must return there, then the patches that make the world.
 """
 
 import json
@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "workflow/statements"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "workflow/statements"))
 from check_statements import answer, checks_of
 
 RECEIPT = {"deployment": "virtual environment", "packages": {}, "bytes": 1e9, "seconds": 10}

@@ -1,48 +1,58 @@
 """The figures, on made-up results."""
 
+import os
+import pickle
 import re
+import subprocess
+import sys
 
-import made_up_results
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from competitors import COLORS, looks
-from figures import (
-    DRAWN_FROM,
+
+from evenhand.core.axes import framework
+from evenhand.core.experiment import Experiment
+from evenhand.core.schemas import ROOT
+from evenhand.report import figures
+from evenhand.report.figures import (
     FIGURES,
     INK,
     MANY,
     PANEL,
     PHASES,
-    STYLE,
-    nothing,
+    figure,
+    has_data,
     save_png,
     save_svg,
+    style,
 )
+from evenhand.report.looks import looks
+from support import results as made_up
 
-PUBLISHED = made_up_results.PUBLISHED
+PUBLISHED = made_up.PUBLISHED
 FIRST_BAR = {"track": ["tutorial"], "scenario": ["baseline"], "competitor": ["pytorch-cpu"]}
 
 
 @pytest.fixture(autouse=True)
-def style():
-    with mpl.rc_context(STYLE):
+def in_style():
+    with style():
         yield
 
 
 @pytest.fixture(scope="module")
 def config():
-    return made_up_results.config(rounds=3)
+    return made_up.config(rounds=3)
 
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory, config):
-    return made_up_results.tables(tmp_path_factory.mktemp("made-up"), config)
+    return made_up.tables(tmp_path_factory.mktemp("made-up"), config)
 
 
-def draw(name, tables, config, language="en", narrow=False):
-    return FIGURES[name](tables, config, PUBLISHED, made_up_results.text(language), narrow)
+def plot(name, tables, config, language="en", narrow=False):
+    text = made_up.text(language)
+    return figure(name, tables, Experiment(config), PUBLISHED, text, narrow)
 
 
 def dots(axes):
@@ -51,7 +61,7 @@ def dots(axes):
 
 
 def rings(axes):
-    """The published values, which are drawn larger, likewise."""
+    """The published values, which are plotted larger, likewise."""
     return [scatter.get_offsets() for scatter in axes.collections if scatter.get_sizes()[0] > 50]
 
 
@@ -68,68 +78,77 @@ def only(tables, **wanted):
     }
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(("name", "column"), [("loss", "average_loss"), ("seconds", "seconds")])
 def test_every_epoch_of_every_run_is_a_dot(name, column, tables, config):
-    panels = draw(name, tables, config).axes
-    drawn = [np.sort(np.concatenate([d[:, 1] for d in dots(axes)])) for axes in panels]
+    panels = plot(name, tables, config).axes
+    shown = [np.sort(np.concatenate([d[:, 1] for d in dots(axes)])) for axes in panels]
     groups = tables["epochs"].groupby(["track", "scenario"], sort=False)[column]
-    for values, (_, expected) in zip(drawn, groups, strict=True):
+    for values, (_, expected) in zip(shown, groups, strict=True):
         np.testing.assert_allclose(values, np.sort(expected))
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("name", "column"), [("waiting", "median_epoch_seconds"), ("limit", "share_of_peak")]
 )
 def test_every_run_is_a_dot(name, column, tables, config):
     runs = tables["runs"].dropna(subset=["wait_share"]) if name == "waiting" else tables["runs"]
-    panels = draw(name, tables, config).axes
-    drawn = np.concatenate([d[:, 0] for axes in panels for d in dots(axes)])
-    np.testing.assert_allclose(np.sort(drawn), np.sort(runs[column]))
+    panels = plot(name, tables, config).axes
+    shown = np.concatenate([d[:, 0] for axes in panels for d in dots(axes)])
+    np.testing.assert_allclose(np.sort(shown), np.sort(runs[column]))
 
 
+@pytest.mark.fast
 def test_every_round_is_a_dot_of_the_ratios(tables, config):
-    (axes,) = draw("ratio", tables, config).axes
+    (axes,) = plot("ratio", tables, config).axes
     assert sum(map(len, dots(axes))) == tables["comparison"]["rounds"].sum()
 
 
+@pytest.mark.fast
 def test_a_rejected_run_leaves_the_ratios(tables, config):
     """The figure shows what the verdicts rest on."""
     out = tables["runs"].iloc[[0]][["track", "scenario", "round", "competitor"]]
     audit = out.assign(severity="error", check="seal", finding="edited", file="")
-    rejected = made_up_results.compared(tables | {"audit": audit}, config)
-    (axes,) = draw("ratio", rejected, config).axes
+    rejected = made_up.compared(tables | {"audit": audit}, config)
+    (axes,) = plot("ratio", rejected, config).axes
     assert sum(map(len, dots(axes))) == rejected["comparison"]["rounds"].sum()
     assert rejected["comparison"]["rounds"].sum() == tables["comparison"]["rounds"].sum() - 1
 
 
-def test_the_interval_of_each_ratio_is_drawn(tables, config):
-    (axes,) = draw("ratio", tables, config).axes
+@pytest.mark.fast
+def test_the_interval_of_each_ratio_is_plotted(tables, config):
+    (axes,) = plot("ratio", tables, config).axes
     lines = [tuple(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 2]
     for row in tables["comparison"].itertuples():
         assert (row.low, row.high) in lines
 
 
+@pytest.mark.fast
 def test_an_interval_without_end_is_cut_with_an_arrow(tables, config):
     wide = tables["comparison"].assign(low=1e-5, high=1e6)
-    (axes,) = draw("ratio", tables | {"comparison": wide}, config).axes
+    (axes,) = plot("ratio", tables | {"comparison": wide}, config).axes
     assert axes.get_xlim()[1] / axes.get_xlim()[0] < 10_000
     arrows = [line.get_marker() for line in axes.lines if line.get_marker() in ("<", ">")]
     assert arrows == ["<", ">"] * len(wide)
 
 
+@pytest.mark.fast
 def test_published_values_stand_beside_the_tutorial_track_alone(tables, config):
-    tutorial, one_thread, controlled = draw("loss", tables, config).axes
+    tutorial, one_thread, controlled = plot("loss", tables, config).axes
     for axes, expected in ((tutorial, 10), (one_thread, 10), (controlled, 0)):
         assert sum(map(len, rings(axes))) == expected
 
 
+@pytest.mark.fast
 def test_other_settings_than_the_tutorials_have_no_published_values(tables):
-    other = made_up_results.config(rounds=3, data={"train_images": 6000})
-    assert not rings(draw("seconds", tables, other).axes[0])
+    other = made_up.config(rounds=3, data={"train_images": 6000})
+    assert not rings(plot("seconds", tables, other).axes[0])
 
 
+@pytest.mark.fast
 def test_waiting_and_computing_add_up_to_the_epoch(tables, config):
-    axes = draw("waiting", tables, config).axes[0]
+    axes = plot("waiting", tables, config).axes[0]
     runs = only(tables, track=["tutorial"], scenario=["baseline"], competitor=["pytorch-cpu"])[
         "runs"
     ]
@@ -139,8 +158,9 @@ def test_waiting_and_computing_add_up_to_the_epoch(tables, config):
     assert waiting.get_width() / epoch == pytest.approx(runs["wait_share"].median())
 
 
+@pytest.mark.fast
 def test_the_first_step_is_not_counted_twice(tables, config):
-    axes = draw("phases", tables, config).axes[0]
+    axes = plot("phases", tables, config).axes[0]
     runs = only(tables, track=["tutorial"], scenario=["baseline"], competitor=["pytorch-cpu"])[
         "runs"
     ]
@@ -148,41 +168,106 @@ def test_the_first_step_is_not_counted_twice(tables, config):
     assert whole == pytest.approx(runs["process_seconds"].median(), rel=0.02)
 
 
+@pytest.mark.fast
 def test_a_deviation_of_zero_is_shown(tables, config):
-    figure = draw("gate", tables, config)
+    figure = plot("gate", tables, config)
     numpy_line = figure.axes[0].get_legend_handles_labels()[0][-1]
     assert not numpy_line.get_ydata().any()
     assert figure.axes[0].get_ylim()[0] < 0
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(("panel", "limit", "until"), [(0, 1e-12, 2345), (1, 5e-6, 10)])
-def test_the_gates_limits_are_drawn_as_far_as_they_hold(panel, limit, until, tables, config):
-    axes = draw("gate", tables, config).axes[panel]
+def test_the_gates_limits_are_plotted_as_far_as_they_hold(panel, limit, until, tables, config):
+    axes = plot("gate", tables, config).axes[panel]
     dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
     assert [tuple(line.get_xydata()[:, 0]) for line in dashed] == [(1, until)]
     assert (dashed[0].get_ydata() == limit).all()
 
 
+@pytest.mark.fast
 def test_a_missing_loss_is_at_the_top_of_the_gate(tables, config):
     steps = tables["gate_steps"]
     missing = steps.assign(deviation=steps["deviation"].mask(steps["step"] > 50, np.inf))
-    axes = draw("gate", tables | {"gate_steps": missing}, config).axes[0]
+    axes = plot("gate", tables | {"gate_steps": missing}, config).axes[0]
     assert axes.get_legend_handles_labels()[0][0].get_ydata()[-1] == axes.get_ylim()[1]
 
 
-def test_a_framework_keeps_its_color_and_a_new_one_gets_the_next():
-    config = {"frameworks": ["pytorch", "mxnet", "never_seen"], "devices": ["cpu", "cuda"]}
-    look = looks(config)
-    assert [look[f"{name}-cpu"].color for name in config["frameworks"]] == COLORS[:3]
+@pytest.mark.fast
+def test_limits_are_plotted_as_the_gate_used_them(tables, config):
+    """A round whose first ReLU is in doubt early has fewer first steps than the config says."""
+    cut_short = made_up.gate_steps(tables["runs"], first_steps=3)
+    axes = plot("gate", tables | {"gate_steps": cut_short}, config).axes[1]
+    (dashed,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert dashed.get_xydata().tolist() == [[1, 5e-6], [3, 5e-6]]
+
+
+@pytest.mark.fast
+def test_each_limit_of_the_gate_is_plotted_once(tables, config):
+    """Devices may have limits of their own; they are in the table."""
+    steps = tables["gate_steps"]
+    own = steps["limit"].where(steps["competitor"] != "mxnet-cpu", steps["limit"] * 2)
+    axes = plot("gate", tables | {"gate_steps": steps.assign(limit=own)}, config).axes[1]
+    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert [line.get_ydata()[0] for line in dashed] == [5e-6, 1e-5]
+
+
+NEW = {f"new_{place}": {"label": f"New {place}", "color": f"#{place:06x}"} for place in range(40)}
+
+
+@pytest.mark.fast
+def test_a_framework_has_the_label_and_color_of_its_file(tmp_path):
+    names = ["pytorch", "mxnet", "new_1"]
+    config = {"frameworks": names, "devices": ["cpu", "cuda"]}
+    look = looks(Experiment(config, root=made_up.root_with(tmp_path, **NEW)))
+    assert [look[f"{name}-cpu"].color for name in names] == [
+        *(framework(name)["color"] for name in names[:2]),
+        "#000001",
+    ]
     assert look["mxnet-cuda"].color == look["mxnet-cpu"].color
     assert look["mxnet-cuda"].filled != look["mxnet-cpu"].filled
-    assert look["never_seen-cpu"].label == "never_seen (cpu)"
+    assert look["new_1-cpu"].label == "New 1 (cpu)"
     assert len({of.marker for of in look.values()}) == 3
+
+
+@pytest.mark.fast
+def test_any_number_of_frameworks_is_told_apart(tmp_path):
+    """By color and by marker, each alone, so that a picture in gray will do as well."""
+    names = ["pytorch", "mxnet", "numpy", *NEW]
+    config = {"frameworks": names, "devices": ["cpu"]}
+    look = looks(Experiment(config, root=made_up.root_with(tmp_path, **NEW))).values()
+    assert len({of.color for of in look}) == len({of.marker for of in look}) == len(names)
+    for of in look:
+        assert mpl.markers.MarkerStyle(of.marker).get_path().vertices.size
+
+
+def test_a_users_matplotlibrc_changes_nothing(tables, config, tmp_path):
+    """LaTeX, say, would be needed for every label, and other settings would move or hide parts."""
+    rc = tmp_path / "matplotlibrc"
+    rc.write_text("text.usetex: True\nsavefig.bbox: tight\nlines.linewidth: 7\nfont.size: 30\n")
+    text = made_up.text("en")
+    given = tables, Experiment(config), PUBLISHED, text, text
+    (tmp_path / "given.pickle").write_bytes(pickle.dumps(given))
+    program = "import pickle, sys; from pathlib import Path; from evenhand.report import figures\n"
+    program += "given = pickle.loads(Path(sys.argv[1]).read_bytes())\n"
+    program += "figures.write({'loss': sys.argv[2:]}, *given)"
+    written = {
+        folder: [tmp_path / f"{folder}-{name}" for name in ("wide.svg", "narrow.svg", "wide.png")]
+        for folder in ("theirs", "ours")
+    }
+    figures.write({"loss": written["ours"]}, *given)
+    subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "given.pickle", *written["theirs"]],
+        check=True,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}/workflow/scripts", "MATPLOTLIBRC": str(rc)},
+    )
+    ours, theirs = ([path.read_bytes() for path in written[of]] for of in ("ours", "theirs"))
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_narrow_figure_is_as_wide_as_a_phone_and_shows_as_much(name, tables, config):
-    wide, narrow = (draw(name, tables, config, narrow=narrow) for narrow in (False, True))
+    wide, narrow = (plot(name, tables, config, narrow=narrow) for narrow in (False, True))
     assert narrow.get_figwidth() == PANEL < wide.get_figwidth()
     shown = [
         [(axes.get_title(loc="left"), [d.tolist() for d in dots(axes)]) for axes in figure.axes]
@@ -191,8 +276,9 @@ def test_a_narrow_figure_is_as_wide_as_a_phone_and_shows_as_much(name, tables, c
     assert shown[0] == shown[1] != []
 
 
+@pytest.mark.fast
 def test_a_narrow_ratio_is_named_above_its_row(tables, config):
-    (axes,) = draw("ratio", tables, config, narrow=True).axes
+    (axes,) = plot("ratio", tables, config, narrow=True).axes
     named = {text.get_text(): text.get_position()[1] for text in axes.texts}
     assert named["tutorial · baseline · MXNet / PyTorch"] == pytest.approx(-0.36)
 
@@ -201,9 +287,13 @@ def test_a_narrow_ratio_is_named_above_its_row(tables, config):
 @pytest.mark.parametrize("name", FIGURES)
 def test_all_words_of_a_picture_are_in_its_language(name, tables, config):
     """Names stay: those of frameworks, tracks, scenarios and tiers; and `epoch`, as code has it."""
-    figure = draw(name, tables, config, "zh")
+    figure = plot(name, tables, config, "zh")
     figure.draw_without_rendering()
-    names = {look.label for look in looks(config).values()} | {"epoch", "float64", "float32"}
+    names = {look.label for look in looks(Experiment(config)).values()} | {
+        "epoch",
+        "float64",
+        "float32",
+    }
     names |= {*config["tracks"], *config["scenarios"]}
     words = " ".join(text.get_text() for text in figure.findobj(mpl.text.Text))
     assert re.search("[\u4e00-\u9fff]", words)
@@ -212,8 +302,8 @@ def test_all_words_of_a_picture_are_in_its_language(name, tables, config):
 
 def test_the_same_tables_give_the_same_bytes_in_ink_that_follows_a_page(tables, config, tmp_path):
     for copy in ("first", "second"):
-        save_svg(draw("loss", tables, config), tmp_path / f"{copy}.svg")
-        save_png(draw("loss", tables, config), tmp_path / f"{copy}.png")
+        save_svg(plot("loss", tables, config), tmp_path / f"{copy}.svg")
+        save_png(plot("loss", tables, config), tmp_path / f"{copy}.png")
     svg = (tmp_path / "first.svg").read_text()
     assert svg == (tmp_path / "second.svg").read_text()
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
@@ -221,10 +311,11 @@ def test_the_same_tables_give_the_same_bytes_in_ink_that_follows_a_page(tables, 
     assert ">average training loss<" in svg  # text, not outlines
 
 
+@pytest.mark.fast
 def test_many_dots_become_pixels(tables, config):
     copies = range(2 + MANY // len(tables["epochs"].query("competitor == 'mxnet-cpu'")))
     epochs = pd.concat([tables["epochs"].assign(round=copy) for copy in copies for _ in range(9)])
-    axes = draw("seconds", tables | {"epochs": epochs}, config).axes[0]
+    axes = plot("seconds", tables | {"epochs": epochs}, config).axes[0]
     assert all(c.get_rasterized() for c in axes.collections if c.get_sizes()[0] < 50)
 
 
@@ -241,21 +332,29 @@ def test_many_dots_become_pixels(tables, config):
     ],
     ids=["tutorial", "controlled", "one competitor", "one round", "nothing"],
 )
-def test_every_figure_is_drawn_from_whatever_is_left(name, left, narrow, tables, config):
+def test_every_figure_is_plotted_from_whatever_is_left(name, left, narrow, tables, config):
     few = only(tables, **left)
-    empty = DRAWN_FROM[FIGURES[name]](few).empty
-    figure = (
-        nothing(made_up_results.text("en")) if empty else draw(name, few, config, narrow=narrow)
-    )
-    figure.draw_without_rendering()
-    assert bool(figure.axes) != empty
+    plotted = plot(name, few, config, narrow=narrow)
+    plotted.draw_without_rendering()
+    assert bool(plotted.axes) == has_data(name, few)
+    shown = [text.get_text() for text in plotted.findobj(mpl.text.Text)]
+    assert (made_up.text("en")["figure_words"]["nothing"] in shown) != has_data(name, few)
 
 
+@pytest.mark.fast
 def test_a_pair_that_is_not_ranked_has_a_row_and_no_ratio(tables, config):
-    gate = tables["gate"].assign(passed=tables["gate"]["competitor"] != "mxnet-cpu", cause="order")
-    failed = made_up_results.compared(tables | {"gate": gate}, config)
-    (axes,) = draw("ratio", failed, config).axes
+    gate = tables["gate"].assign(
+        passed=tables["gate"]["competitor"] != "mxnet-cpu", cause="order", detail=""
+    )
+    failed = made_up.compared(tables | {"gate": gate}, config)
+    (axes,) = plot("ratio", failed, config).axes
     rows = [label.get_text() for label in axes.get_yticklabels()]
     said = dict(zip(rows, [text.get_text() for text in axes.texts], strict=True))
     assert said["controlled · baseline · MXNet / PyTorch"] == "not comparable"
     assert said["controlled · baseline · NumPy / PyTorch"].startswith("0.8")
+
+
+@pytest.mark.fast
+def test_snakemakes_own_report_has_a_caption_for_every_figure():
+    captions = (ROOT / "workflow/report").glob("figure_*.rst")
+    assert {path.stem.removeprefix("figure_") for path in captions} == set(FIGURES)

@@ -1,12 +1,15 @@
 """The report's sentences, computed from the results; none says more than the verdict it rests on.
 
-The words are in workflow/report/text.{language}.yaml.
+The words are in text.{language}.yaml.
 """
 
 import pandas as pd
-from compare import FEW_ROUNDS, admit, not_comparable, published_ratio
-from competitors import published_logs
-from report_data import (
+
+from evenhand.comparison.compare import admit, not_comparable
+from evenhand.comparison.remarks import FEW_ROUNDS
+from evenhand.core import axes
+from evenhand.core.published import published_logs, published_ratio
+from evenhand.report.results import (
     INFINITE,
     Results,
     contests,
@@ -20,6 +23,7 @@ from report_data import (
 )
 
 UNRANKED = ("not comparable", "not ranked")
+FEEDS = ("loader", "memory")  # what can feed a training, as the tracks' files have it
 
 
 def interval(results: Results, row) -> str:
@@ -33,7 +37,7 @@ def interval(results: Results, row) -> str:
 
 
 def verdict_words(results: Results, row) -> str:
-    """How the verdict is said, and no more."""
+    """The verdict in words, and no more."""
     text = results.text
     if row.verdict != "undecided":
         return text["words"][row.verdict].format(margin=results.margin)
@@ -85,7 +89,7 @@ def facts(results: Results) -> list[tuple[str, str, str | None]]:
         errors=errors, notes=counted(results.text["notes"], (severities == "note").sum())
     )
     days = sorted({started[:10] for started in runs["started"]})
-    machines = dict.fromkeys(r["ran"]["machine"]["processor"] for r in results.records)
+    machines = dict.fromkeys(r.environment.machine["processor"] for r in results.records)
     said = {
         "measured": (" / ".join(dict.fromkeys([days[0], days[-1]])), None),
         "rounds": (
@@ -100,7 +104,7 @@ def facts(results: Results) -> list[tuple[str, str, str | None]]:
 
 
 def summary(results: Results) -> list[str]:
-    """One paragraph a track: all beside its first competitor, scenario after scenario."""
+    """One paragraph a track: each competitor vs. the first, scenario after scenario."""
     paragraphs = []
     for track, rows in results.comparison.groupby("track", sort=False):
         lead = results.text["tracks"].get(track, results.text["tracks"]["other"])
@@ -109,16 +113,16 @@ def summary(results: Results) -> list[str]:
             lead = scenario_words(results, scenario) if sentences else lead.format(track=track)
             claims = results.text["semicolon"].join(claim(results, p) for p in pairs.itertuples())
             said = [results.text["sentence"].format(lead=lead, claims=claims)]
-            if track == "tutorial" and not sentences:
-                said += then_and_now(results, scenario, pairs)
+            if not sentences:
+                said += then_and_now(results, track, scenario, pairs)
             sentences += said
         paragraphs.append(results.text["space"].join(sentences))
     return paragraphs
 
 
-def then_and_now(results: Results, scenario: str, pairs: pd.DataFrame) -> list[str]:
-    """Where the published ratio lies beside the interval of each ranked pair."""
-    logs = published_logs(results.config, results.published, scenario)
+def then_and_now(results: Results, track: str, scenario: str, pairs: pd.DataFrame) -> list[str]:
+    """Where the published ratio lies relative to the interval of each ranked pair."""
+    logs = published_logs(results.experiment, results.published, track, scenario)
     sentences = []
     for row in pairs[~pairs["verdict"].isin(UNRANKED)].itertuples():
         warm_up = results.config["comparison"]["warmup_epochs"]
@@ -129,40 +133,20 @@ def then_and_now(results: Results, scenario: str, pairs: pd.DataFrame) -> list[s
     return sentences
 
 
-def remarks(results: Results, rows: pd.DataFrame) -> list[str]:
-    """What to know beside the verdicts of one track and scenario, each once."""
-    text, runs, said = results.text["remarks"], results.runs, []
-    for row in rows.itertuples():
-        pair = {"a": results.label(row.a), "b": results.label(row.b)}
-        here = (runs["track"] == row.track) & (runs["scenario"] == row.scenario)
-        if missing := runs.loc[here, "round"].nunique() - row.rounds:
-            missing = counted(results.text["rounds"], missing)
-            said.append(text["unpaired"].format(rounds=missing, **pair))
-        if row.outliers and pd.notna(row.outliers):
-            rounds = row.outliers.replace(";", results.text["comma"])
-            said.append(text["outliers"].format(rounds=rounds, **pair))
-        if row.verdict == "undecided" and not row.low <= 1 <= row.high:
-            said.append(text["adjusted"].format(**pair))
-        for name, spread in ((row.a, row.spread_a), (row.b, row.spread_b)):
-            if spread > results.config["comparison"]["spread_limit"]:
-                spread = percent(results.text, spread)
-                said.append(text["spread"].format(name=results.label(name), spread=spread))
-    return list(dict.fromkeys(said))
-
-
 def alerts(results: Results) -> list[tuple[str, str]]:
     """What a reader must know before any number: (severity, sentence)."""
     text, runs, found = results.text["alerts"], results.runs, []
-    for track, names in barred(results).items():
+    for track, names in unranked(results).items():
         names = listed(results.text, [results.label(name) for name in names])
-        found.append(("error", text["barred"].format(names=names, track=track)))
+        found.append(("error", text["not_comparable"].format(names=names, track=track)))
     errors = (results.audit["severity"] == "error").sum()
     if errors:
         out = len(runs) - len(admit(runs, results.audit))
         errors = counted(results.text["errors"], errors)
         found.append(("error", text["audit"].format(errors=errors, count=out, runs=len(runs))))
-    if not results.is_mnist:
-        found.append(("warning", text["digits"]))
+    for facts in results.datasets.values():
+        if not facts["original"]:
+            found.append(("warning", text["dataset"].format(dataset=facts["label"])))
     rounds = runs["round"].nunique()
     if rounds < FEW_ROUNDS:
         counts = counted(results.text["rounds"], rounds)
@@ -173,9 +157,10 @@ def alerts(results: Results) -> list[tuple[str, str]]:
     return found
 
 
-def barred(results: Results) -> dict[str, list[str]]:
+def unranked(results: Results) -> dict[str, list[str]]:
     """By track, the competitors that are not comparable there, in any scenario."""
-    reasons = not_comparable(results.runs, results.gate, results.tutorial_check)
+    tables = results.runs, results.gate, results.tutorial_check
+    reasons = not_comparable(*tables, results.experiment.root)
     return {
         track: results.present(name for of, _, name in reasons if of == track)
         for track in dict.fromkeys(track for track, _, _ in reasons)
@@ -183,7 +168,7 @@ def barred(results: Results) -> dict[str, list[str]]:
 
 
 def explanation(results: Results) -> list[str]:
-    """Why the tutorial's numbers come out as they do, as far as these results show it."""
+    """Where the time goes and what changes it, as far as these results show it."""
     text, sentences = results.text["why"], []
     for _, scenario, rows in contests(results.runs.dropna(subset=["wait_share"])):
         medians = rows.groupby("competitor")[["wait_share", "loader_pass_seconds"]].median()
@@ -198,13 +183,13 @@ def explanation(results: Results) -> list[str]:
         ]
         shares, alone = listed(results.text, shares), listed(results.text, alone)
         sentences.append(text["loading"].format(scenario=scenario, shares=shares, alone=alone))
-    sentences += beside_memory(results)
-    told = set()
+    sentences += loading_share(results)
+    introduced = set()
     for row in results.thread_effect.itertuples():
         scenarios = row.track, row.scenario_x, row.scenario_y
-        if scenarios not in told:
+        if scenarios not in introduced:
             sentences.append(from_scenario_to_scenario(results, *scenarios))
-            told.add(scenarios)
+            introduced.add(scenarios)
         shown = row.low > 1 or row.high < 1
         sentences.append(
             text["effect" if shown else "no_effect"].format(
@@ -229,14 +214,20 @@ def epoch_seconds(results: Results, track: str, scenario: str) -> pd.Series:
     return medians.loc[results.present(medians.index)]
 
 
-def beside_memory(results: Results) -> list[str]:
-    """What is left of an epoch of the tutorial when the data are in memory."""
+def loader_and_memory(results: Results) -> tuple[str, str] | None:
+    """The first track that a loader feeds and the first with the data in memory, if there are."""
+    first = [next(iter(results.experiment.tracks_with("data", of)), None) for of in FEEDS]
+    return None if None in first else (first[0], first[1])
+
+
+def loading_share(results: Results) -> list[str]:
+    """What share of an epoch data loading takes: the rest remains with the data in memory."""
+    if (tracks := loader_and_memory(results)) is None:
+        return []
     text = results.text["why"]
     scenario = next(iter(results.config["scenarios"]))
-    tutorial, memory = (
-        epoch_seconds(results, track, scenario) for track in ("tutorial", "controlled")
-    )
-    both = [name for name in tutorial.index if memory.get(name, INFINITE) < tutorial[name]]
+    with_loader, memory = (epoch_seconds(results, track, scenario) for track in tracks)
+    both = [name for name in with_loader.index if memory.get(name, INFINITE) < with_loader[name]]
     if not both:
         return []
     seconds = [
@@ -245,12 +236,13 @@ def beside_memory(results: Results) -> list[str]:
     ]
     shares = [
         text["share"].format(
-            share=percent(results.text, 1 - memory[name] / tutorial[name]), name=results.label(name)
+            share=percent(results.text, 1 - memory[name] / with_loader[name]),
+            name=results.label(name),
         )
         for name in both
     ]
     said = {"seconds": listed(results.text, seconds), "shares": listed(results.text, shares)}
-    return [text["memory"].format(scenario=scenario, **said)]
+    return [text["memory"].format(scenario=scenario, loader=tracks[0], memory=tracks[1], **said)]
 
 
 def from_scenario_to_scenario(results: Results, track: str, x: str, y: str) -> str:
@@ -268,27 +260,31 @@ def from_scenario_to_scenario(results: Results, track: str, x: str, y: str) -> s
 
 
 def without_loader(results: Results) -> list[str]:
-    """What becomes of each tutorial verdict when the data are in memory."""
+    """What becomes of each verdict on a track with a loader when the data are in memory."""
+    if (tracks := loader_and_memory(results)) is None:
+        return []
+    loader, memory = tracks
     sentences, compared = [], results.comparison
     here = compared[compared["scenario"] == next(iter(results.config["scenarios"]))]
     verdicts = here.set_index(["track", "a", "b"])["verdict"].to_dict()
     for (track, a, b), verdict in verdicts.items():
-        from_memory = verdicts.get(("controlled", a, b))
-        if track != "tutorial" or verdict not in ("faster", "slower"):
+        from_memory = verdicts.get((memory, a, b))
+        if track != loader or verdict not in ("faster", "slower"):
             continue
         form = {"faster": "opposite", "slower": "opposite", "same": "vanishes", verdict: "agrees"}
         if from_memory in form:
             said = {"a": results.label(a), "b": results.label(b), "margin": results.margin}
-            sentences.append(results.text["why"][form[from_memory]].format(**said))
+            sentence = results.text["why"][form[from_memory]]
+            sentences.append(sentence.format(loader=loader, **said))
     return sentences
 
 
 def gate_sentences(results: Results) -> list[tuple[str, str]]:
-    """What the gate found: who failed and how, and what is proved of the others, with severity."""
+    """What the gate found: each failure, and what is proved of the others, with severity."""
     text, gate = results.text["gate"], results.gate
     if gate.empty:
         return [("note", text["absent"])]
-    failed = gate[gate["passed"].ne(True)].drop_duplicates(["competitor", "tier", "check"])
+    failed = gate[gate["passed"].ne(True)].drop_duplicates(["track", "competitor", "tier", "check"])
     sentences = [("error", failure(results, row)) for row in failed.itertuples()]
     proof = gate[(gate["tier"] == "float64") & (gate["check"] == "steps")]
     proof = proof[~proof["competitor"].isin(results.failed)]
@@ -303,17 +299,18 @@ def gate_sentences(results: Results) -> list[tuple[str, str]]:
 def failure(results: Results, row) -> str:
     """A check of the gate that was not passed: by how much, from which step on, probably why."""
     text = results.text["gate"]
-    kind, _, detail = row.cause.partition(":")
+    detail = "" if pd.isna(row.detail) else row.detail
     return text["failed"].format(
         name=results.label(row.competitor),
         tier=row.tier,
+        track=row.track,
         scenario=row.scenario,
         round=row.round,
         check=text["checks"][row.check],
         step=number(row.step, ".0f"),
         deviation=deviation(row.check, row.deviation),
         limit=deviation(row.check, row.limit),
-        cause=text["causes"][kind].format(detail=detail.strip()),
+        cause=text["causes"][row.cause].format(detail=detail),
     )
 
 
@@ -325,7 +322,7 @@ def check_sentences(results: Results) -> list[str]:
     published = published.drop_duplicates(["framework", "quantity", "epoch"])  # in each scenario
     for (framework, quantity), log in published.groupby(["framework", "quantity"], sort=False):
         last = log.loc[log["epoch"].idxmax()]
-        said = text[last["verdict"]].format(
+        said = text[last["consistency"]].format(
             quantity=results.text["quantities"][quantity],
             name=results.look_of(framework).label,
             value=number(last["value"], ".4f"),
@@ -333,12 +330,12 @@ def check_sentences(results: Results) -> list[str]:
             mean=number(last["mean"], ".4f"),
             sd=number(last["sd"], ".4f"),
         )
-        likely = log["verdict"].eq("consistent").sum()
+        likely = log["consistency"].eq("consistent").sum()
         epochs = text["epochs"].format(likely=likely, count=len(log))
         sentences.append(results.text["space"].join([said, epochs]))
     ours = check[check["source"] == "rounds"]
     for framework, means in ours.groupby("framework", sort=False):
-        likely = means["verdict"].eq("consistent").sum()
+        likely = means["consistency"].eq("consistent").sum()
         name = results.look_of(framework).label
         sentences.append(text["ours"].format(name=name, likely=likely, count=len(means)))
     return sentences
@@ -354,3 +351,13 @@ def audit_sentence(results: Results) -> str:
         notes=counted(results.text["notes"], notes),
         runs=len(results.runs),
     )
+
+
+def sources(results: Results) -> list[str]:
+    """Where each data set comes from, and under which license."""
+    form = results.text["again"]["dataset"]
+    return [
+        form.format(dataset=facts["label"], source=facts["source"], license=facts["license"])
+        for name in results.datasets
+        for facts in [axes.dataset(name, results.experiment.root)]
+    ]

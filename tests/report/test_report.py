@@ -1,44 +1,49 @@
 """The report's sentences and tables, and the page as a whole, on made-up results."""
 
-import ast
 import copy
+import dataclasses
 import html
-import inspect
+import json
 import re
 from html.parser import HTMLParser
 from string import Formatter
 
-import gate
-import made_up_results
 import numpy as np
 import pandas as pd
 import pytest
-import report
-import report_sentences as sentences
-import report_tables
 import yaml
-from report_data import scientific, times
 
-REPORT = made_up_results.WORKFLOW / "report"
-LANGUAGES = {
-    name: yaml.safe_load((REPORT / f"text.{name}.yaml").read_text()) for name in ("en", "zh")
-}
+from evenhand.checks import causes
+from evenhand.core.config import checked
+from evenhand.core.experiment import Experiment
+from evenhand.core.schemas import ROOT
+from evenhand.environments import containers
+from evenhand.environments.deployments import DEPLOYMENTS
+from evenhand.report import page as report
+from evenhand.report import sentences
+from evenhand.report import tables as report_tables
+from evenhand.report.results import Results, scientific, times
+from evenhand.report.sentences import loader_and_memory
+from support import results as made_up
+from toolbox.record import Record
+
+LANGUAGES = {name: made_up.text(name) for name in ("en", "zh")}
 
 
 @pytest.fixture(scope="module")
 def config():
-    return made_up_results.config()
+    return made_up.config()
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, config):
-    return made_up_results.tables(tmp_path_factory.mktemp("made-up"), config)
+    return made_up.tables(tmp_path_factory.mktemp("made-up"), config)
 
 
 @pytest.fixture
 def results(made, config):
     tables = {name: table.copy() for name, table in made.items()}
-    return made_up_results.results(tables, copy.deepcopy(config))
+    return made_up.results(tables, copy.deepcopy(config))
 
 
 def first_pair(results, **values):
@@ -68,6 +73,7 @@ def fields(text):
     return {field for _, field, _, _ in Formatter().parse(text) if field}
 
 
+@pytest.mark.fast
 def test_every_text_is_there_in_both_languages_with_the_same_fields():
     english, chinese = (dict(leaves(LANGUAGES[name])) for name in ("en", "zh"))
     assert english.keys() == chinese.keys()
@@ -78,8 +84,8 @@ def test_every_text_is_there_in_both_languages_with_the_same_fields():
 
 
 def test_the_chinese_page_speaks_chinese(made, config):
-    results = made_up_results.results(made, config, "zh")
-    page = made_up_results.page(results)
+    results = made_up.results(made, config, "zh")
+    page = made_up.html(results)
     assert '<html lang="zh-Hans">' in page
     assert "MXNet 每个 epoch 的用时是 PyTorch 的" in sentences.headline(results)
     seen = text_of(page)
@@ -89,32 +95,35 @@ def test_the_chinese_page_speaks_chinese(made, config):
     assert re.findall(r"(?<![\w/])(?:the|of|to|and|is|are|not|by|with)(?![\w/])", prose) == []
 
 
+@pytest.mark.fast
 def test_every_cause_that_the_gate_can_name_has_words():
-    causes = ast.parse(inspect.getsource(gate.likely_cause))
-    texts = [
-        node.value.values[0] if isinstance(node.value, ast.JoinedStr) else node.value
-        for node in ast.walk(causes)
-        if isinstance(node, ast.Return)
-    ]
-    kinds = {text.value.partition(":")[0] for text in texts} | {gate.REJECTED}
-    assert len(kinds) > 10
+    codes = {value for name, value in vars(causes).items() if name.isupper()}
+    assert len(codes) > 10
     for language in LANGUAGES.values():
-        assert set(language["gate"]["causes"]) == kinds
+        assert set(language["gate"]["causes"]) == codes
 
 
+@pytest.mark.fast
 def test_every_setting_and_way_to_deploy_has_words(results):
     """The same in every language, so one will do."""
-    schema = yaml.safe_load((made_up_results.WORKFLOW / "schemas/record.schema.yaml").read_text())
-    ran = schema["properties"]["ran"]["properties"]
     words = LANGUAGES["en"]["setup"]["deployments"]
-    assert set(words) == set(ran["deployment"]["enum"])
+    assert set(words) == {*DEPLOYMENTS, *containers.ENGINES}
     identity = {"track", "scenario", "round", "framework", "device", "seed", "dtype"}
-    assert set(LANGUAGES["en"]["again"]["settings"]) == set(results.records[0]["asked"]) - identity
+    requested = dataclasses.asdict(results.records[0].requested)
+    assert set(LANGUAGES["en"]["again"]["settings"]) == set(requested) - identity
+
+
+@pytest.mark.fast
+def test_the_source_and_license_of_the_data_set_are_named(results):
+    (sentence,) = sentences.sources(results)
+    assert sentence.startswith("MNIST: source http://yann.lecun.com/exdb/mnist/; license: ")
+    assert sentence in html.unescape(made_up.html(results))
 
 
 # ---- sentences and verdicts ------------------------------------------
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("verdict", "ratio", "expected"),
     [
@@ -131,6 +140,7 @@ def test_the_headline_says_what_the_verdict_allows(verdict, ratio, expected, res
     assert sentences.headline(first_pair(results, **values)) == expected
 
 
+@pytest.mark.fast
 def test_a_claim_names_ratio_interval_and_rounds(results):
     first_pair(results, verdict="faster", ratio=0.6, low=0.55, high=0.66)
     assert sentences.summary(results)[0].startswith(
@@ -139,6 +149,7 @@ def test_a_claim_names_ratio_interval_and_rounds(results):
     )
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("needed", "words"),
     [
@@ -154,6 +165,7 @@ def test_an_undecided_claim_says_how_many_rounds_are_missing(needed, words, resu
     assert not re.search("faster|slower|the same", claim)
 
 
+@pytest.mark.fast
 def test_the_page_says_at_a_glance_what_was_checked(results):
     seen = {name: value for name, value, _ in sentences.facts(results)}
     assert seen["Rounds"] == "5 (35 runs)" and seen["Measured"] == "2026-11-23"
@@ -166,6 +178,7 @@ def test_the_page_says_at_a_glance_what_was_checked(results):
     assert ("Same computation", "not checked", "gate") in sentences.facts(results)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("verdict", ["not comparable", "not ranked"])
 def test_without_a_ranking_no_number_is_given(verdict, results):
     row = first_pair(results, verdict=verdict).comparison.iloc[0]
@@ -174,6 +187,7 @@ def test_without_a_ranking_no_number_is_given(verdict, results):
     assert matrix.cells[1][0]["ratio"] == "–" and matrix.cells[1][0]["range"] == ""
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("low", "high", "place"),
     [(0.35, 0.4, "lies in the interval"), (0.5, 0.6, "below"), (0.2, 0.3, "above")],
@@ -184,13 +198,15 @@ def test_the_published_ratio_is_placed_beside_the_interval(low, high, place, res
     assert re.search(rf"published in 2018 say 0\.38, (which )?{place}", summary)
 
 
+@pytest.mark.fast
 def test_published_logs_are_left_out_where_the_settings_are_others(made):
-    other = made_up_results.config(data={"train_images": 6000})
-    results = made_up_results.results(made, other)
+    other = made_up.config(data={"train_images": 6000})
+    results = made_up.results(made, other)
     assert "2018" not in sentences.summary(results)[0]
     assert "Published" not in report_tables.epoch_tables(results)[0].head
 
 
+@pytest.mark.fast
 def test_threads_are_said_to_matter_only_if_the_rounds_show_it(results):
     shown = "\n".join(sentences.explanation(results))
     assert re.search(r"With one thread each, .* a change by a factor of 1\.\d\d", shown)
@@ -199,6 +215,7 @@ def test_threads_are_said_to_matter_only_if_the_rounds_show_it(results):
     assert "cannot tell from noise" in hidden and "by a factor" not in hidden
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("tutorial", "from_memory", "words"),
     [
@@ -220,6 +237,7 @@ def test_a_cause_is_named_only_if_both_tracks_decided(tutorial, from_memory, wor
     assert said == [] if words is None else words in said[0]
 
 
+@pytest.mark.fast
 def test_the_matrix_tells_each_pair_from_both_sides(results):
     first_pair(results, verdict="faster", ratio=0.5, low=0.4, high=0.625)
     matrix = report_tables.matrices(results)[0]
@@ -229,18 +247,25 @@ def test_the_matrix_tells_each_pair_from_both_sides(results):
     assert (upper["words"], upper["ratio"], upper["range"]) == ("slower", "2.00", "1.60 to 2.50")
 
 
-def test_remarks_name_what_a_verdict_rests_on(results):
+def test_remarks_name_what_a_verdict_rests_on(made, config):
+    """They are those of results/remarks.csv, which comparison.csv and comparison.md have too."""
+    results = made_up.results(made, config)
     assert report_tables.matrices(results)[2].remarks == []
-    first_pair(results, outliers="1;3", spread_a=0.2, rounds=4)
-    first_pair(results, verdict="undecided", rounds_needed=2, low=1.01, high=1.2)
-    assert report_tables.matrices(results)[0].remarks == [
-        "MXNet and PyTorch: 1 round not paired, since a run is missing or was rejected.",
-        "MXNet and PyTorch: outlying rounds 1, 3, flagged and kept.",
-        "MXNet and PyTorch: the interval excludes 1, but no longer after the adjustment for"
-        " the number of pairs.",
-        "MXNet varied by 20\N{NO-BREAK SPACE}% from round to round: quiet the machine and"
-        " measure again.",
+    first = made["comparison"].iloc[0][["track", "scenario", "a", "b"]].to_dict()
+    rows = [
+        first | {"remark": "outliers", "details": '{"rounds": [1, 3]}'},
+        first | {"remark": "adjusted", "details": '{"pairs": 3}'},
     ]
+    spread = json.dumps({"name": "mxnet-cpu", "spread": 0.2, "limit": 0.1})
+    rows += 2 * [first | {"remark": "spread", "details": spread}]
+    results.remarks = pd.DataFrame(rows)
+    outliers, adjusted, spread = report_tables.matrices(results)[0].remarks
+    assert outliers.startswith("MXNet and PyTorch: ") and "1, 3" in outliers
+    assert adjusted.startswith("MXNet and PyTorch: the interval excludes 1")
+    assert spread.startswith("MXNet var") and "20\N{NO-BREAK SPACE}%" in spread
+    assert not any(matrix.remarks for matrix in report_tables.matrices(results)[1:])
+    seen = text_of(made_up.html(results))
+    assert all(remark in seen for remark in (outliers, adjusted, spread))
 
 
 # ---- checks that fail ------------------------------------------------
@@ -249,18 +274,18 @@ def test_remarks_name_what_a_verdict_rests_on(results):
 def test_a_framework_outside_the_gate_is_red_and_unranked(made, config):
     gate = made["gate"].copy()
     failed = gate["competitor"].eq("mxnet-cpu") & gate["check"].eq("steps")
-    cause = "averaging of the last batch: its loss differs"
+    cause = "last_batch_update"
     gate.loc[failed, ["passed", "deviation", "step", "cause"]] = [False, 2e-3, 470, cause]
-    tables = made_up_results.compared(made | {"gate": gate}, config)
-    results = made_up_results.results(tables, config)
-    page = made_up_results.page(results)
+    tables = made_up.compared(made | {"gate": gate}, config)
+    results = made_up.results(tables, config)
+    page = made_up.html(results)
     assert dict(sentences.alerts(results))["error"].startswith(
         "MXNet: not comparable in the controlled"
     )
     (kind, failed), (other, proved) = sentences.gate_sentences(results)
     assert (kind, other) == ("error", "note")
     assert failed.startswith("MXNet is not comparable") and html.escape(failed) in page
-    cause = LANGUAGES["en"]["gate"]["causes"]["averaging of the last batch"]
+    cause = LANGUAGES["en"]["gate"]["causes"][cause]
     assert failed.endswith(f"first at step 470. Likely cause: {cause}.")
     assert re.search(r"PyTorch and NumPy gave in float64 .* within 10⁻¹² \(largest .* 9\W", proved)
     controlled = sentences.summary(results)[1]
@@ -276,6 +301,7 @@ def set_epoch_seconds(results, seconds: dict[tuple[str, str, str], float]) -> No
         results.runs.loc[there, "median_epoch_seconds"] = value
 
 
+@pytest.mark.fast
 def test_what_loading_costs_is_told_from_the_same_training_in_memory(results):
     seconds = {
         ("tutorial", "baseline", "pytorch-cpu"): 5.0,
@@ -284,13 +310,14 @@ def test_what_loading_costs_is_told_from_the_same_training_in_memory(results):
         ("controlled", "baseline", "mxnet-cpu"): 3.1,  # not less than with a loader
     }
     set_epoch_seconds(results, seconds)
-    (told,) = sentences.beside_memory(results)
+    (told,) = sentences.loading_share(results)
     assert "takes 0.40\N{NO-BREAK SPACE}s in PyTorch. So" in told
     assert "makes up 92\N{NO-BREAK SPACE}% of PyTorch’s epochs in" in told
     results.runs = results.runs[results.runs["track"] == "tutorial"]
-    assert sentences.beside_memory(results) == []
+    assert sentences.loading_share(results) == []
 
 
+@pytest.mark.fast
 def test_each_competitors_own_change_stands_before_that_of_the_ratio(results):
     seconds = {
         ("tutorial", "baseline", "pytorch-cpu"): 5.0,
@@ -306,14 +333,15 @@ def test_each_competitors_own_change_stands_before_that_of_the_ratio(results):
     assert "the ratio of MXNet to PyTorch goes from" in said[place + 1]
 
 
+@pytest.mark.fast
 def test_a_run_that_the_seeds_make_unlikely_is_named(results):
     mxnet = results.tutorial_check["framework"] == "mxnet"
-    results.tutorial_check.loc[mxnet, "verdict"] = "inconsistent"
+    results.tutorial_check.loc[mxnet, "consistency"] = "inconsistent"
     severity, sentence = sentences.alerts(results)[0]
     assert severity == "error"
     assert sentence.startswith("MXNet: not comparable in the tutorial track")
     rows = {
-        tuple(row[:2]): row[5:] for row in report_tables.check_table(results).rows if row[3] == 4
+        tuple(row[1:3]): row[6:] for row in report_tables.check_table(results).rows if row[4] == 4
     }
     pytorch, mxnet = rows["baseline", "PyTorch"], rows["baseline", "MXNet"]
     assert (*pytorch[:2], pytorch[-1]) == ("0.0666", "likely", "5 / 5")
@@ -332,34 +360,68 @@ def test_findings_of_the_audit_are_shown_errors_first(made, config):
         run | {"severity": "error", "check": "seal", "finding": "edited by hand", "file": "b.json"},
         run | {"competitor": None, "severity": "error", "check": "missing", "finding": "half"},
     ]
-    tables = made_up_results.compared(made | {"audit": pd.DataFrame(findings)}, config)
-    results = made_up_results.results(tables, config)
+    tables = made_up.compared(made | {"audit": pd.DataFrame(findings)}, config)
+    results = made_up.results(tables, config)
     assert "2 errors and kept 2 of 35 runs" in dict(sentences.alerts(results))["error"]
     rows = report_tables.audit_table(results).rows
     assert [row[0] for row in rows] == ["error", "error", "note"]
     assert rows[1][4] == "whole round"
-    assert "edited by hand" in text_of(made_up_results.page(results))
+    assert "edited by hand" in text_of(made_up.html(results))
 
 
+@pytest.mark.fast
 def test_few_rounds_are_said_loudly(made, config):
     tables, config = without(made, config, round=[0, 1])
-    results = made_up_results.results(tables, config)
+    results = made_up.results(tables, config)
     assert dict(sentences.alerts(results))["warning"].startswith("Only 2 rounds.")
 
 
-def test_other_digits_than_mnist_are_named(results, tmp_path):
-    fake = tmp_path / "train-images-idx3-ubyte"
-    fake.write_bytes(b"not MNIST")
-    results.is_mnist = report.is_mnist([fake])
+@pytest.mark.fast
+def test_other_images_than_the_data_sets_own_are_named(results):
+    assert not any("own files" in sentence for _, sentence in sentences.alerts(results))
+    results.datasets = {"other": {"dataset": "other", "label": "Other Digits", "original": False}}
+    severity, alert = sentences.alerts(results)[0]
+    assert severity == "warning" and "not Other Digits’s own files" in alert
+
+
+@pytest.mark.fast
+def test_other_digits_than_mnist_are_named(results):
+    results.datasets["mnist"]["original"] = False
     assert any("not MNIST’s own" in sentence for _, sentence in sentences.alerts(results))
 
 
+def test_what_the_images_show_comes_from_the_data_sets_file(made, config, tmp_path):
+    root = made_up.root_with(tmp_path)
+    file = root / "workflow/datasets/mnist.yaml"
+    content = yaml.safe_load(file.read_text())
+    content |= {"shows": {"en": "garments", "zh": "衣物"}, "classes": 12}
+    (root / "workflow/datasets/garments.yaml").write_text(yaml.safe_dump(content))
+    config = copy.deepcopy(config)
+    for scenario in config["scenarios"].values():
+        scenario["dataset"] = "garments"
+    results = made_up.results(made, config, experiment=Experiment(config, root=root))
+    seen = text_of(made_up.html(results))
+    assert "the classification of garments" in seen and "12 classes (garments)" in seen
+    assert "handwritten digits" not in seen
+
+
+def changed(record: Record, section: str, **values) -> Record:
+    """The record with these values in its `requested` or `environment`."""
+    section_value = dataclasses.replace(getattr(record, section), **values)
+    return dataclasses.replace(record, **{section: section_value})
+
+
+def on_machine(record: Record, **values) -> Record:
+    """The record as if a machine with these values had made it."""
+    return changed(record, "environment", machine=record.environment.machine | values)
+
+
+@pytest.mark.fast
 def test_machines_are_told_apart(made, config):
     runs = made["runs"].copy()
     runs.loc[runs["round"] == 1, ["fingerprint", "node"]] = ["f" * 64, "other"]
-    results = made_up_results.results(made | {"runs": runs}, config)
-    elsewhere = copy.deepcopy(results.records[0])
-    elsewhere["ran"]["machine"] |= {"fingerprint": "f" * 64, "processor": "Other Processor"}
+    results = made_up.results(made | {"runs": runs}, config)
+    elsewhere = on_machine(results.records[0], fingerprint="f" * 64, processor="Other Processor")
     results.records = [results.records[0], elsewhere]
     table = report_tables.machine_table(results)
     assert table.head[1:] == ["Machine 1", "Machine 2"]
@@ -368,34 +430,34 @@ def test_machines_are_told_apart(made, config):
 
 
 def test_ratios_are_told_by_machine_where_there_are_several(made, config):
-    assert report_tables.node_table(made_up_results.results(made, config)) is None
+    assert report_tables.node_table(made_up.results(made, config)) is None
     runs = made["runs"].copy()
     other = runs["round"] >= config["rounds"] // 2
     runs.loc[other, ["fingerprint", "node"]] = ["f" * 64, "other"]
     slow = other & (runs["competitor"] == "numpy-cpu")
     runs.loc[slow, "median_epoch_seconds"] *= 10
-    results = made_up_results.results(
-        made_up_results.compared(made | {"runs": runs}, config), config
-    )
-    elsewhere = copy.deepcopy(results.records[0])
-    elsewhere["ran"]["machine"]["fingerprint"] = "f" * 64
-    results.records.append(elsewhere)
+    results = made_up.results(made_up.compared(made | {"runs": runs}, config), config)
+    results.records.append(on_machine(results.records[0], fingerprint="f" * 64))
     table = report_tables.node_table(results)
     by_pair = {(*row[:3], row[3]): row[5] for row in table.rows}
     pair = ("controlled", "baseline", "NumPy / PyTorch")
     assert all(by_pair[*pair, f"Machine {number}"].endswith(" ≠") for number in (1, 2))
     same = ("tutorial", "baseline", "MXNet / PyTorch")
     assert not any(by_pair[*same, f"Machine {number}"].endswith("≠") for number in (1, 2))
-    assert table.caption in made_up_results.page(results)
+    assert table.caption in made_up.html(results)
 
 
-def test_who_was_left_out_is_told_without_a_track(made, config):
-    note = {"competitor": "mxnet-cpu", "severity": "note", "check": "left out", "finding": "unfit"}
+@pytest.mark.fast
+def test_an_excluded_competitor_is_shown_without_a_track(made, config):
+    note = {
+        "competitor": "mxnet-cpu",
+        "severity": "note",
+        "check": "excluded",
+        "finding": "it failed",
+    }
     audit = pd.DataFrame([note], columns=made["audit"].columns)
-    (row,) = report_tables.audit_table(
-        made_up_results.results(made | {"audit": audit}, config)
-    ).rows
-    assert row == ["note", "–", "–", "–", "MXNet", "left out", "unfit", "–"]
+    (row,) = report_tables.audit_table(made_up.results(made | {"audit": audit}, config)).rows
+    assert row == ["note", "–", "–", "–", "MXNet", "excluded", "it failed", "–"]
 
 
 # ---- the page --------------------------------------------------------
@@ -422,7 +484,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page(made, config):
-    return made_up_results.page(made_up_results.results(made, config))
+    return made_up.html(made_up.results(made, config))
 
 
 def test_the_page_asks_nobody_for_anything(page):
@@ -445,7 +507,7 @@ def test_headings_descend_one_by_one_and_every_anchor_leads_somewhere(page):
 def test_what_is_shown_is_what_ran(results):
     for track in report.code(results):
         for trainer in track["trainers"]:
-            source = (made_up_results.ROOT / trainer["file"]).read_text()
+            source = (ROOT / trainer["file"]).read_text()
             assert trainer["is_what_ran"] and len(trainer["parts"]) == 5
             shown = html.unescape(re.sub(r"<[^>]+>", "", "".join(trainer["parts"])))
             code = [line for line in source.splitlines() if line and "# ----" not in line]
@@ -456,9 +518,10 @@ def test_a_trainer_that_changed_since_is_marked(results):
     results.sources["tutorial"]["mxnet"] += "# later\n"
     pytorch, mxnet = report.code(results)[0]["trainers"]
     assert pytorch["is_what_ran"] and not mxnet["is_what_ran"]
-    assert LANGUAGES["en"]["code"]["changed"] in text_of(made_up_results.page(results))
+    assert LANGUAGES["en"]["code"]["changed"] in text_of(made_up.html(results))
 
 
+@pytest.mark.fast
 def test_published_values_stand_beside_ours_epoch_by_epoch(results):
     table = report_tables.epoch_tables(results)[0]
     assert table.head[:5] == ["Epoch", "PyTorch: loss", "Published", "PyTorch: s", "Published"]
@@ -469,6 +532,7 @@ def test_published_values_stand_beside_ours_epoch_by_epoch(results):
     assert table.rows[0][1] == f"{losses.mean():.4f} ± {losses.std():.4f}"
 
 
+@pytest.mark.fast
 def test_lines_where_environments_differ_are_marked(results):
     rows = {row[0]: row[1:] for row in report_tables.environment_table(results).rows}
     assert rows["Python"] == ["3.11.7"] * 3
@@ -476,16 +540,19 @@ def test_lines_where_environments_differ_are_marked(results):
     assert rows["Threads, one-thread"] == ["1 (OpenMP 1, BLAS 1)"] * 2 + ["–"]  # NumPy took no part
 
 
+@pytest.mark.fast
 def test_a_gpu_has_a_line_where_there_is_one(results):
     assert "GPU" not in {row[0] for row in report_tables.environment_table(results).rows}
-    results.records = copy.deepcopy(results.records)
-    for record in results.records:
-        if record["asked"]["framework"] == "mxnet":
-            record["ran"]["gpu"] = {"name": "Imagined GPU", "driver": "555.1"}
+    gpu = {"name": "Imagined GPU", "driver": "555.1"}
+    results.records = [
+        changed(record, "environment", gpu=gpu) if record.requested.framework == "mxnet" else record
+        for record in results.records
+    ]
     rows = {row[0]: row[1:] for row in report_tables.environment_table(results).rows}
     assert rows["GPU"] == ["–", "Imagined GPU, driver 555.1", "–"]
 
 
+@pytest.mark.fast
 def test_every_way_in_which_runs_were_deployed_is_told(results):
     def told():
         rows = {row[0]: row[1:] for row in report_tables.environment_table(results).rows}
@@ -497,16 +564,27 @@ def test_every_way_in_which_runs_were_deployed_is_told(results):
     assert told() == ["virtual environment", "conda, virtual environment", "virtual environment"]
 
 
+def configuration_on(page):
+    return yaml.safe_load(html.unescape(page[page.rindex("<pre>") + 5 : page.rindex("</pre>")]))
+
+
 def test_the_configuration_on_the_page_is_the_one_that_ran(page, config):
-    last = html.unescape(page[page.rindex("<pre>") + 5 : page.rindex("</pre>")])
-    assert yaml.safe_load(last) == config
+    assert configuration_on(page) == config
+
+
+def test_the_configuration_on_the_page_can_be_run_again(page, made, config):
+    """Also where a competitor was excluded: that is no key of the configuration."""
+    assert checked(configuration_on(page)) == config
+    experiment = Experiment(config, excluded={"numpy-cpu": "it cannot train"})
+    excluding = made_up.html(made_up.results(made, config, experiment=experiment))
+    assert checked(configuration_on(excluding)) == config
 
 
 def test_many_runs_are_left_to_the_table(made, config):
     runs = pd.concat([made["runs"].assign(round=number) for number in range(5, 205)])
-    results = made_up_results.results(made | {"runs": runs}, config)
+    results = made_up.results(made | {"runs": runs}, config)
     assert report_tables.every_run(results) is None
-    page = made_up_results.page(results)
+    page = made_up.html(results)
     assert "All 7000 runs are in results/runs.csv" in text_of(page)
     assert page.count("<tr>") < 300
 
@@ -518,16 +596,16 @@ def test_what_comes_from_the_results_is_escaped(results):
     ).assign(severity="note", check="load", finding=hostile, file=hostile)
     results.runs["node"] = hostile
     results.receipts["mxnet-cpu"]["packages"] = {hostile: hostile}
-    page = made_up_results.page(results)
+    page = made_up.html(results)
     assert "script" not in Outline(page).tags and "&lt;script&gt;" in page
 
 
 def test_the_statements_are_a_page_of_their_own_if_there_are_any(results):
     results.statements = []
-    assert 'id="statements"' not in made_up_results.page(results)
-    answer = {"framework": "mxnet", "device": "cpu", "verdict": "no longer"}
+    assert 'id="statements"' not in made_up.html(results)
+    answer = {"framework": "mxnet", "device": "cpu", "status": "no longer"}
     answer |= {"versions": {"python": "3.11.7", "mxnet": "1.9.1"}}
-    answer |= {"verdict_words": "no longer", "observed": "It prints twos & more.", "code": "1 + 1"}
+    answer |= {"status_words": "no longer", "observed": "It prints twos & more.", "code": "1 + 1"}
     results.statements = [
         {
             "id": 2,
@@ -537,7 +615,7 @@ def test_the_statements_are_a_page_of_their_own_if_there_are_any(results):
             "answers": [answer | {"output": "[[2. 2.]]"}],
         }
     ]
-    page = made_up_results.page(results)
+    page = made_up.html(results)
     seen = text_of(page)
     assert "3.11.7" not in seen[seen.index("Ones and one") : seen.index("[[2. 2.]]")]
     for words in (
@@ -548,7 +626,7 @@ def test_the_statements_are_a_page_of_their_own_if_there_are_any(results):
         "twos & more",
     ):
         assert words in seen
-    assert 'href="#statements"' in page
+    assert 'href="#statements"' in page and '<span class="status no-longer">' in page
 
 
 def without(made, config, **kept):
@@ -564,11 +642,7 @@ def without(made, config, **kept):
             if column in table:
                 table = table[table[column].isin(values)]
         tables[name] = table
-    without = {"gate": "controlled", "tutorial_check": "tutorial"}
-    absent = {name for name, track in without.items() if track not in config["tracks"]}
-    tables |= {name: tables[name].head(0) for name in absent}
-    tables = made_up_results.compared(tables, config)
-    return tables | {name: pd.DataFrame(columns=report.ABSENT[name]) for name in absent}, config
+    return made_up.compared(tables, config), config
 
 
 @pytest.mark.parametrize(
@@ -588,16 +662,17 @@ def without(made, config, **kept):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_is_whole_whatever_is_missing(kept, language, made, config):
     tables, smaller = without(made, config, **kept)
-    page = made_up_results.page(made_up_results.results(tables, smaller, language))
+    page = made_up.html(made_up.results(tables, smaller, language))
     words = text_of(re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL))
     assert not re.search(r"\b(nan|None|NaN|inf|undefined)\b|[{}]", words)
     assert page.startswith("<!DOCTYPE html>") and page.endswith("</html>\n")
 
 
-def test_frameworks_never_seen_before_and_two_devices_need_no_code(made, config):
+def test_frameworks_never_seen_before_and_two_devices_need_no_code(made, config, tmp_path):
     def renamed(value):
         return value.replace("numpy", "never_seen") if isinstance(value, str) else value
 
+    root = made_up.root_with(tmp_path, never_seen={"label": "Never Seen", "color": "#123456"})
     config = copy.deepcopy(config)
     config |= {"frameworks": ["pytorch", "mxnet", "never_seen"], "devices": ["cpu", "cuda"]}
     names = ["framework", "competitor", "a", "b"]
@@ -605,12 +680,12 @@ def test_frameworks_never_seen_before_and_two_devices_need_no_code(made, config)
         name: table.assign(**{c: table[c].map(renamed) for c in names if c in table})
         for name, table in made.items()
     }
-    real = made_up_results.results(made, made_up_results.config())
+    real = made_up.results(made, made_up.config())
     other = {
         "receipts": {renamed(name): receipt for name, receipt in real.receipts.items()},
         "sources": {t: {renamed(n): s for n, s in of.items()} for t, of in real.sources.items()},
         "records": [
-            record | {"asked": {key: renamed(value) for key, value in record["asked"].items()}}
+            changed(record, "requested", framework=renamed(record.requested.framework))
             for record in real.records
         ],
         "statements": [
@@ -618,16 +693,63 @@ def test_frameworks_never_seen_before_and_two_devices_need_no_code(made, config)
             | {"answers": [{k: renamed(v) for k, v in a.items()} for a in statement["answers"]]}
             for statement in real.statements
         ],
+        "experiment": Experiment(config, root=root),
     }
-    results = report.Results(**vars(real) | tables_of(tables) | other | {"config": config})
-    seen = text_of(made_up_results.page(results))
-    assert "never_seen (cpu)" in seen and "PyTorch (cpu)" in seen
+    results = Results(**vars(real) | tables_of(tables) | other)
+    page = made_up.html(results)
+    assert "Never Seen (cpu)" in text_of(page) and "PyTorch (cpu)" in text_of(page)
+    assert "--color: #123456" in page
+
+
+def test_tracks_never_seen_before_need_no_code(made, config, tmp_path):
+    """The track's file says that a loader feeds it; there are no published logs beside it."""
+    root = made_up.root_with(tmp_path)
+    for old, new in (("tutorial", "fed"), ("controlled", "resident")):
+        (root / "workflow/trainers" / old).rename(root / "workflow/trainers" / new)
+    file = root / "workflow/trainers/fed/track.yaml"
+    file.write_text(file.read_text().replace("published_logs: true", "published_logs: false"))
+
+    def renamed(value):
+        return {"tutorial": "fed", "controlled": "resident"}.get(value, value)
+
+    config = copy.deepcopy(config) | {"tracks": ["fed", "resident"]}
+    for scenario in config["scenarios"].values():
+        scenario["tracks"] = [renamed(track) for track in scenario["tracks"]]
+    real = made_up.results(made, made_up.config())
+    tables = {
+        name: table.assign(track=table["track"].map(renamed)) if "track" in table else table
+        for name, table in made.items()
+    }
+    other = {
+        "experiment": Experiment(config, root=root),
+        "sources": {renamed(track): of for track, of in real.sources.items()},
+        "records": [
+            changed(record, "requested", track=renamed(record.requested.track))
+            for record in real.records
+        ],
+    }
+    results = Results(**vars(real) | tables_of(tables) | other)
+    assert loader_and_memory(results) == ("fed", "resident")
+    assert any("(resident track, baseline)" in text for text in sentences.loading_share(results))
+    assert "Published" not in report_tables.epoch_tables(results)[0].head
+    assert sentences.summary(results)[0].startswith("In the fed track, ")
+    assert "workflow/trainers/fed/mxnet_mlp.py" in made_up.html(results)
+
+
+def test_a_trainer_without_a_record_is_not_among_the_programs_that_ran(results):
+    results.records = [r for r in results.records if r.requested.framework != "mxnet"]
+    shown = [
+        trainer["look"].label for track in report.code(results) for trainer in track["trainers"]
+    ]
+    assert shown == ["PyTorch", "PyTorch", "NumPy"]
+    assert "workflow/trainers/tutorial/mxnet_mlp.py" not in made_up.html(results)
 
 
 def tables_of(tables):
     return {name: table for name, table in tables.items() if name != "gate_steps"}
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("value", "words"),
     [
@@ -643,6 +765,7 @@ def test_small_numbers_are_written_as_a_reader_writes_them(value, words):
     assert scientific(value).replace("\N{NO-BREAK SPACE}", " ") == words
 
 
+@pytest.mark.fast
 def test_an_interval_over_many_powers_of_ten_is_readable():
     assert [times(v) for v in (0.014, 999.0)] == ["0.01", "999.00"]
     assert times(1.6e6).startswith("1.6\N{NO-BREAK SPACE}") and times(1e-5) == "10⁻⁵"
@@ -654,10 +777,11 @@ def luminance(color):
     return np.dot(linear, [0.2126, 0.7152, 0.0722])
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_color_stands_out_from_its_ground(scheme):
     """A contrast of 4.5 or more, as WCAG 2.2 asks for (success criterion 1.4.3)."""
-    roots = re.findall(r":root \{(.*?)\}", (REPORT / "style.css").read_text(), re.DOTALL)
+    roots = re.findall(r":root \{(.*?)\}", (made_up.REPORT / "style.css").read_text(), re.DOTALL)
     colors = dict(re.findall(r"--([\w-]+): (#\w{6})", roots[scheme == "dark"]))
     pairs = [(ink, "paper") for ink in ("ink", "muted", "link")]
     pairs += [(ink, "tint") for ink in ("ink", "muted", "keyword", "string", "number")]

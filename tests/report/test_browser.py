@@ -2,15 +2,15 @@
 
 import os
 import re
-import warnings
-from itertools import product
 from pathlib import Path
 
-import made_up_results
-import matplotlib as mpl
 import pytest
-from figures import FIGURES, STYLE, save_svg
 from playwright.sync_api import sync_playwright
+
+from evenhand.core.experiment import Experiment
+from evenhand.report import figures
+from evenhand.report.figures import FIGURES
+from support import results as made_up
 
 CHROMIUM = Path("/usr/bin/chromium")
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
@@ -34,21 +34,22 @@ def browser():
 def reports(tmp_path_factory):
     """The report's file in each language, with real figures."""
     folder = tmp_path_factory.mktemp("report")
-    config = made_up_results.config()
-    tables = made_up_results.tables(folder, config)
-    files = {}
+    config = made_up.config()
+    tables = made_up.tables(folder, config)
+    reports = {}
     for language in ("en", "zh"):
-        figures, text = {}, made_up_results.text(language)
-        with mpl.rc_context(STYLE), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # Matplotlib's font has no Chinese
-            for (name, draw), narrow in product(FIGURES.items(), (False, True)):
-                figure = draw(tables, config, made_up_results.PUBLISHED, text, narrow)
-                save_svg(figure, folder / "figure.svg")
-                figures[name + "-narrow" * narrow] = (folder / "figure.svg").read_text()
-        results = made_up_results.results(tables, config, language)
-        files[language] = folder / f"{language}.html"
-        files[language].write_text(made_up_results.page(results, figures))
-    return files
+        results = made_up.results(tables, config, language)
+        (folder / language).mkdir()
+        files = {
+            name: [f"{folder}/{language}/{name}{end}" for end in (".svg", "-narrow.svg", ".png")]
+            for name in FIGURES
+        }
+        given = tables, Experiment(config), made_up.PUBLISHED, results.text, results.text
+        figures.write(files, *given)
+        svg = {path.stem: path.read_text() for path in (folder / language).glob("*.svg")}
+        reports[language] = folder / f"{language}.html"
+        reports[language].write_text(made_up.html(results, svg))
+    return reports
 
 
 @pytest.fixture(params=["en", "zh"])
@@ -104,7 +105,8 @@ def test_a_table_of_numbers_has_one_line_a_row(report, open_page):
 
 
 def test_code_stands_in_two_columns_on_a_desk_and_in_one_on_a_phone(report, open_page):
-    tops = "[...document.querySelector('.beside').children].map(e => e.getBoundingClientRect().top)"
+    tops = """[...document.querySelector('.side-by-side').children].map(
+        e => e.getBoundingClientRect().top)"""
     left, right = open_page(report, DESK).evaluate(tops)
     assert left == right
     upper, lower = open_page(report, PHONE).evaluate(tops)
@@ -137,7 +139,7 @@ def test_a_picture_fits_its_window(size, report, open_page):
 
 def test_no_line_of_code_is_cut_off_on_a_desk(report, open_page):
     page = open_page(report)
-    blocks = page.locator("#code > .beside pre")
+    blocks = page.locator("#code > .side-by-side pre")
     assert blocks.count() == 10
     assert not any(blocks.evaluate_all("all => all.map(e => e.scrollWidth > e.clientWidth)"))
 

@@ -5,11 +5,11 @@ from itertools import count
 from unittest.mock import patch
 
 _read_text = PathDistribution.read_text
-_draws = count()
+_samples = count()
 
 
 def installed_by(program):
-    """A world in which `program` (None: nobody) signed every installation."""
+    """A world in which `program` (None: an unknown one) installed every package."""
 
     def read_text(self, name):
         return program if name == "INSTALLER" else _read_text(self, name)
@@ -17,6 +17,6 @@ def installed_by(program):
     return patch.object(PathDistribution, "read_text", read_text)
 
 
-def other_draws(code):
+def other_samples(code):
     """Stands in for `fresh_process`, at no cost: other weights and another order at each call."""
-    return f"{next(_draws)}\n{next(_draws)}\n"
+    return f"{next(_samples)}\n{next(_samples)}\n"

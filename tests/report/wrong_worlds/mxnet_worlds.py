@@ -7,7 +7,7 @@ import mxnet_statements
 import numpy as np
 from mxnet import gluon, nd
 from mxnet.gluon import nn
-from worlds import installed_by, other_draws
+from worlds import installed_by, other_samples
 
 _ones, _Dense, _Conv2D = nd.ones, nn.Dense, nn.Conv2D
 _Trainer, _step = gluon.Trainer, gluon.Trainer.step
@@ -19,11 +19,11 @@ _fresh_process = mxnet_statements.fresh_process
 in_checks = partial(patch.object, mxnet_statements)
 
 
-def save_by_place(self, file):
-    nd.save(file, {str(place): value.data() for place, value in enumerate(self.values())})
+def save_by_position(self, file):
+    nd.save(file, {str(number): value.data() for number, value in enumerate(self.values())})
 
 
-def load_by_place(self, file):
+def load_by_position(self, file):
     for parameter, value in zip(self.values(), nd.load(file).values(), strict=True):
         parameter.set_data(value)
 
@@ -82,8 +82,8 @@ WORLDS = {
         ["no longer", patch.object(gluon.ParameterDict, "load", lambda self, file: None)],
         [
             "no longer",
-            patch.object(gluon.ParameterDict, "save", save_by_place),
-            patch.object(gluon.ParameterDict, "load", load_by_place),
+            patch.object(gluon.ParameterDict, "save", save_by_position),
+            patch.object(gluon.ParameterDict, "load", load_by_position),
         ],
         ["no longer", patch.object(gluon.Block, "name_scope", lambda self: nullcontext())],
         ["no longer", patch.object(mx.name.NameManager, "get", lambda self, name, hint: hint)],
@@ -95,7 +95,7 @@ WORLDS = {
             patch.object(
                 gluon.Block,
                 "load_parameters",
-                lambda self, file: load_by_place(self.collect_params(), file),
+                lambda self, file: load_by_position(self.collect_params(), file),
             ),
         ],
     ],
@@ -149,13 +149,13 @@ WORLDS = {
         [
             "no longer",
             patch.object(mx.random, "seed", lambda seed: None),
-            in_checks("fresh_process", other_draws),
+            in_checks("fresh_process", other_samples),
         ],
         [
             "no longer",
             patch.object(mx.random, "seed", lambda seed: _seed(0)),
             patch.object(np.random, "seed", lambda seed: _numpy_seed(0)),
-            in_checks("fresh_process", other_draws),
+            in_checks("fresh_process", other_samples),
         ],
         ["no longer", in_checks("fresh_process", process_seeded_with("numpy.random.seed(0)"))],
         [

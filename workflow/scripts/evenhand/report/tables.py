@@ -4,8 +4,12 @@ import re
 from typing import NamedTuple
 
 import pandas as pd
-from competitors import Look, published_logs
-from report_data import (
+
+from evenhand.comparison import remarks
+from evenhand.core.identity import Competitor
+from evenhand.core.published import published_logs
+from evenhand.report.looks import Look
+from evenhand.report.results import (
     NONE,
     Results,
     between,
@@ -17,7 +21,8 @@ from report_data import (
     percent,
     times,
 )
-from report_sentences import UNRANKED, remarks, verdict_words
+from evenhand.report.sentences import UNRANKED, verdict_words
+from toolbox.record import Record
 
 MOST_ROWS = 60  # longer tables are left to the CSV files
 SWAPPED = {"faster": "slower", "slower": "faster"}
@@ -45,7 +50,7 @@ def heads(results: Results, columns: list[str]) -> list[str]:
 
 
 def matrices(results: Results) -> list[Matrix]:
-    """Everybody beside everybody: a square of verdicts for each track and scenario."""
+    """Each competitor vs. each other: a square of verdicts for each track and scenario."""
     found = []
     for track, scenario, rows in contests(results.comparison):
         names = results.present([*rows["a"], *rows["b"]])
@@ -56,8 +61,15 @@ def matrices(results: Results) -> list[Matrix]:
         caption = results.text["contest"].format(track=track, scenario=scenario)
         square = [[cells.get((a, b)) for b in names] for a in names]
         looks = [results.looks[name] for name in names]
-        found.append(Matrix(caption, looks, square, remarks(results, rows)))
+        found.append(Matrix(caption, looks, square, remarks_on(results, track, scenario)))
     return found
+
+
+def remarks_on(results: Results, track: str, scenario: str) -> list[str]:
+    """The notes on the verdicts of one track and scenario, each once."""
+    table = results.remarks
+    rows = table[(table["track"] == track) & (table["scenario"] == scenario)]
+    return list(dict.fromkeys(remarks.sentences(rows, results.text, results.label)))
 
 
 def cell(results: Results, row) -> dict:
@@ -70,16 +82,16 @@ def cell(results: Results, row) -> dict:
 
 
 def mirrored(row):
-    """The same comparison told from b's side."""
+    """The same comparison, of b vs. a."""
     verdict = SWAPPED.get(row.verdict, row.verdict)
     swapped = row._replace(a=row.b, b=row.a, verdict=verdict)
     return swapped._replace(ratio=1 / row.ratio, low=1 / row.high, high=1 / row.low)
 
 
 def statement_square(results: Results) -> tuple[list[Look], list[tuple[dict, list[dict | None]]]]:
-    """Who answered, and each of the tutorial's statements with its answers in that order."""
+    """The looks of all with answers, and each statement with its answers in that order."""
     answered = {
-        (statement["slug"], f"{answer['framework']}-{answer['device']}"): answer
+        (statement["slug"], str(Competitor(answer["framework"], answer["device"]))): answer
         for statement in results.statements
         for answer in statement["answers"]
     }
@@ -91,38 +103,43 @@ def statement_square(results: Results) -> tuple[list[Look], list[tuple[dict, lis
 # ---- the checks ------------------------------------------------------
 
 
-def gate_table(results: Results) -> Table:
+def gate_tables(results: Results) -> list[Table]:
     """Each check of the gate in the round that came nearest to its limit, or went past it."""
-    text, rows = results.text["gate"], []
-    gate = results.ordered(results.gate)
-    keys = ["scenario", "tier", "check", "competitor"]
-    for (scenario, tier, check, name), group in gate.groupby(keys, sort=False):
-        worst = group.loc[group["deviation"].idxmax()]
-        row = [scenario, tier, text["checks"][check], results.label(name)]
-        row += [deviation(check, worst["deviation"]), deviation(check, worst["limit"])]
-        row.append(number(group["step"].min(), ".0f"))
-        rows.append([*row, f"{group['passed'].eq(True).sum()} / {len(group)}"])
-    columns = ["scenario", "tier", "check", "competitor", "deviation", "limit", "step", "passed"]
-    return Table(text["caption"], heads(results, columns), rows, words=4)
+    text, tables = results.text["gate"], []
+    columns = ["competitor", "tier", "check", "deviation", "limit", "step", "passed"]
+    for track, scenario, gate in contests(results.ordered(results.gate)):
+        rows = []
+        for (name, tier, check), group in gate.groupby(["competitor", "tier", "check"], sort=False):
+            worst = group.loc[group["deviation"].idxmax()]
+            row = [results.label(name), tier, text["checks"][check]]
+            row += [deviation(check, worst["deviation"]), deviation(check, worst["limit"])]
+            row.append(number(group["step"].min(), ".0f"))
+            rows.append([*row, f"{group['passed'].eq(True).sum()} / {len(group)}"])
+        contest = results.text["contest"].format(track=track, scenario=scenario)
+        caption = text["caption"].format(contest=contest)
+        tables.append(Table(caption, heads(results, columns), rows, words=3))
+    return tables
 
 
 def check_table(results: Results) -> Table:
-    """The published values and ours, each beside what the seeds make likely."""
+    """The published values and ours, each next to what the seeds make likely."""
     text, rows = results.text["learning"], []
     check = results.ordered(results.tutorial_check)
-    keys = ["scenario", "framework", "quantity", "epoch"]
-    for (scenario, framework, quantity, epoch), group in check.groupby(keys, sort=False):
+    keys = ["track", "scenario", "framework", "quantity", "epoch"]
+    for (track, scenario, framework, quantity, epoch), group in check.groupby(keys, sort=False):
         likely, runs = group.iloc[0], group[group["source"] == "run"]
-        row = [scenario, results.look_of(framework).label, results.text["quantities"][quantity]]
-        row += [epoch, plus_minus(likely["mean"], likely["sd"])]
+        row = [track, scenario, results.look_of(framework).label]
+        row += [results.text["quantities"][quantity], epoch]
+        row.append(plus_minus(likely["mean"], likely["sd"]))
         for source in ("published", "rounds"):
             values = group[group["source"] == source]
             row.append(number(values["value"].mean(), ".4f"))
-            row.append(values["verdict"].map(text["verdicts"]).max() if len(values) else NONE)
-        rows.append([*row, f"{(runs['verdict'] == 'consistent').sum()} / {len(runs)}"])
-    columns = ["scenario", "competitor", "quantity", "epoch", "seeds", "published", "verdict"]
-    columns += ["our_mean", "verdict", "likely_runs"]
-    return Table(text["check_caption"], heads(results, columns), rows, words=3)
+            said = values["consistency"].map(text["consistencies"])
+            row.append(said.max() if len(values) else NONE)
+        rows.append([*row, f"{(runs['consistency'] == 'consistent').sum()} / {len(runs)}"])
+    columns = ["track", "scenario", "competitor", "quantity", "epoch", "seeds"]
+    columns += ["published", "consistency", "our_mean", "consistency", "likely_runs"]
+    return Table(text["check_caption"], heads(results, columns), rows, words=4)
 
 
 def plus_minus(mean: float, sd: float) -> str:
@@ -135,9 +152,9 @@ def audit_table(results: Results) -> Table:
     text, rows = results.text["audit"], []
     for row in results.audit.sort_values("severity", kind="stable").head(MOST_ROWS).itertuples():
         whole = text["whole_round"]
-        who = whole if pd.isna(row.competitor) else results.label(row.competitor)
+        name = whole if pd.isna(row.competitor) else results.label(row.competitor)
         place = [NONE if pd.isna(part) else part for part in (row.track, row.scenario)]
-        place += [number(row.round, ".0f"), who]
+        place += [number(row.round, ".0f"), name]
         file = NONE if pd.isna(row.file) else row.file
         rows.append([text["severity"][row.severity], *place, row.check, row.finding, file])
     columns = ["severity", "track", "scenario", "round", "competitor", "check", "finding", "file"]
@@ -148,16 +165,16 @@ def audit_table(results: Results) -> Table:
 
 
 def epoch_tables(results: Results) -> list[Table]:
-    """Epoch by epoch: each competitor's loss and time, beside the published logs."""
+    """Epoch by epoch: each competitor's loss and time, next to the published logs."""
     tables = []
     for track, scenario, rows in contests(results.epochs):
-        logs = published_logs(results.config, results.published, scenario)
+        logs = published_logs(results.experiment, results.published, track, scenario)
         epochs = sorted(rows["epoch"].unique())
         head, columns = heads(results, ["epoch"]), [epochs]
         for name in results.present(rows["competitor"]):
             of_epoch = rows[rows["competitor"] == name].groupby("epoch")
             loss, seconds = of_epoch["average_loss"], of_epoch["seconds"].median()
-            then = logs.get(name, {}) if track == "tutorial" else {}
+            then = logs.get(name)
             head.append(results.text["columns"]["loss"].format(name=results.label(name)))
             columns.append(list(map(plus_minus, loss.mean(), loss.std())))
             if then:
@@ -240,7 +257,8 @@ def every_run(results: Results) -> Table | None:
 def machine_table(results: Results) -> Table:
     """The machines that the runs were made on, a column for each fingerprint."""
     text = results.text["setup"]
-    machines = {r["ran"]["machine"]["fingerprint"]: r["ran"]["machine"] for r in results.records}
+    found = (record.environment.machine for record in results.records)
+    machines = {machine["fingerprint"]: machine for machine in found}
     runs = results.runs.groupby("fingerprint")
     peaks, nodes = runs["peak_flop_per_second"].median(), runs["node"].unique()
     shown = {
@@ -261,7 +279,7 @@ def machine_table(results: Results) -> Table:
 def node_table(results: Results) -> Table | None:
     """Each pair's ratio by kind of machine, with a mark where it is another one's; None for one."""
     text = results.text["setup"]
-    machines = list(dict.fromkeys(r["ran"]["machine"]["fingerprint"] for r in results.records))
+    machines = list(dict.fromkeys(r.environment.machine["fingerprint"] for r in results.records))
     if len(machines) < 2:
         return None
     rows = [
@@ -284,8 +302,7 @@ def environment_table(results: Results) -> Table:
     text, receipts = results.text["setup"], results.receipts
     records = {name: [] for name in receipts}
     for record in results.records:
-        asked = record["asked"]
-        records[f"{asked['framework']}-{asked['device']}"].append(record)
+        records[record.requested.competitor].append(record)
     shown = {
         text["rows"]["deployment"]: [deployments(results, name) for name in receipts],
         text["rows"]["python"]: [r["python"] for r in receipts.values()],
@@ -316,7 +333,7 @@ def deployments(results: Results, competitor: str) -> str:
     """How the environments of its runs were deployed; more than one way is the audit's business."""
     runs, names = results.runs, results.text["setup"]["deployments"]
     ways = runs.loc[runs["competitor"] == competitor, "deployment"].unique()
-    return ", ".join(names[way] for way in sorted(ways))
+    return ", ".join(names.get(way, way) for way in sorted(ways))
 
 
 def build_seconds(receipt: dict) -> str:
@@ -327,40 +344,40 @@ def build_seconds(receipt: dict) -> str:
 def imports(results: Results, competitor: str) -> str:
     """The packages that a framework's trainers import, with their versions."""
     packages = results.receipts[competitor]["packages"]
-    framework = competitor.rsplit("-", 1)[0]
+    framework = Competitor.parse(competitor).framework
     sources = "\n".join(trainers.get(framework, "") for trainers in results.sources.values())
     names = set(re.findall(r"^(?:import|from) (\w+)", sources, re.MULTILINE))
     return ", ".join(f"{name} {packages[name]}" for name in sorted(names & set(packages)))
 
 
-def blas(text: dict, records: list[dict]) -> str:
+def blas(text: dict, records: list[Record]) -> str:
     """The framework's matrix libraries, with the processor that each takes this one for."""
     found = {
         " ".join(filter(None, [pool["internal_api"], pool["version"], pool["architecture"]]))
         for record in records
-        for pool in record["ran"]["pools"]
+        for pool in record.environment.pools
         if pool["user_api"] == "blas" and pool["own"]
     }
     return ", ".join(sorted(found)) or text["blas"]
 
 
-def devices(records: list[dict]) -> str:
-    """What held the weights."""
-    return ", ".join(sorted({record["ran"]["device"] for record in records})) or NONE
+def devices(records: list[Record]) -> str:
+    """The device that held the weights, as the framework calls it."""
+    return ", ".join(sorted({record.environment.device for record in records})) or NONE
 
 
-def gpus(text: dict, records: list[dict]) -> str:
+def gpus(text: dict, records: list[Record]) -> str:
     """The GPUs that runs were made on, with their driver; those of one name once."""
-    found = [record["ran"].get("gpu") for record in records]
+    found = [record.environment.gpu for record in records]
     return ", ".join(sorted({text["gpu"].format(**gpu) for gpu in found if gpu})) or NONE
 
 
-def threads(text: dict, records: list[dict], scenario: str) -> str:
+def threads(text: dict, records: list[Record], scenario: str) -> str:
     """The threads that the framework and its libraries really had in a scenario."""
     found = {
-        text["pools"].format(**{api: n or NONE for api, n in record["ran"]["threads"].items()})
+        text["pools"].format(**{api: n or NONE for api, n in record.environment.threads.items()})
         for record in records
-        if record["asked"]["scenario"] == scenario
+        if record.requested.scenario == scenario
     }
     return "; ".join(sorted(found)) or NONE
 
@@ -375,14 +392,18 @@ def package_table(results: Results) -> Table:
 
 
 def scenario_table(results: Results) -> Table:
-    """What each scenario asked for, as the records have it."""
-    asked = {record["asked"]["scenario"]: record["asked"] for record in results.records}
+    """What was requested in each scenario, as the records have it."""
+    requested = {record.requested.scenario: record.requested for record in results.records}
     rows = [
-        [
-            words,
-            *(f"{a[name]:g}" if isinstance(a[name], float) else a[name] for a in asked.values()),
-        ]
+        [words, *(setting(getattr(of, name)) for of in requested.values())]
         for name, words in results.text["again"]["settings"].items()
     ]
-    head = [*heads(results, ["setting"]), *asked]
+    head = [*heads(results, ["setting"]), *requested]
     return Table(results.text["again"]["scenarios"], head, rows, words=len(head))
+
+
+def setting(value) -> str:
+    """A setting as a reader writes it; layers from the first to the last."""
+    if isinstance(value, list):
+        return " → ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

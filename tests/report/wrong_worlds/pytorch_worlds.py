@@ -7,7 +7,7 @@ import pytorch_statements
 import torch
 from torch import nn, optim
 from torchvision import datasets, transforms
-from worlds import installed_by, other_draws
+from worlds import installed_by, other_samples
 
 _ones, _manual_seed = torch.ones, torch.manual_seed
 _Linear, _Conv2d = nn.Linear, nn.Conv2d
@@ -134,12 +134,12 @@ WORLDS = {
         [
             "no longer",
             patch.object(torch, "manual_seed", lambda seed: None),
-            in_checks("fresh_process", other_draws),
+            in_checks("fresh_process", other_samples),
         ],
         [
             "no longer",
             patch.object(torch, "manual_seed", lambda seed: _manual_seed(0)),
-            in_checks("fresh_process", other_draws),
+            in_checks("fresh_process", other_samples),
         ],
         ["no longer", in_checks("fresh_process", process_seeded_with("torch.manual_seed(0)"))],
         ["changed", in_checks("fresh_process", same_weights_only)],

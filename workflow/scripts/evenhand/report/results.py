@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import pandas as pd
-from competitors import Look, looks
+
+from evenhand.core import axes
+from evenhand.core.experiment import Experiment
+from evenhand.core.identity import Competitor
+from evenhand.report.looks import Look, looks
+from toolbox.record import Record
 
 INFINITE = float("inf")
 NONE = "\N{EN DASH}"  # where there is no value
@@ -17,26 +22,31 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 class Results:
     """Everything that the report is made of; tables have the columns that their rules write."""
 
-    config: dict
-    text: dict  # the catalogue of the config's language
-    published: dict  # the logs of 2018, by framework
+    experiment: Experiment
+    text: dict  # the catalogue of the configuration's language
+    published: dict  # the logs that were published elsewhere, by framework
     runs: pd.DataFrame
     epochs: pd.DataFrame
     comparison: pd.DataFrame
+    remarks: pd.DataFrame  # notes on its verdicts
     thread_effect: pd.DataFrame
     nodes: pd.DataFrame  # ratios apart for each kind of machine
-    gate: pd.DataFrame  # empty without the controlled track
+    gate: pd.DataFrame  # empty without a track that is proved by it
     audit: pd.DataFrame
-    tutorial_check: pd.DataFrame  # empty without the tutorial track
+    tutorial_check: pd.DataFrame  # empty without a track that is proved by distributions
     receipts: dict[str, dict]  # of the environments, by competitor
     sources: dict[str, dict[str, str]]  # of the trainers, by track and framework
-    records: list[dict]  # one of each track, scenario, competitor and machine
+    records: list[Record]  # one of each track, scenario, competitor and machine
     statements: list[dict]  # of results/statements.json
-    is_mnist: bool  # whether the digits are MNIST's own
+    datasets: dict[str, dict]  # facts about the prepared data sets, by name
+
+    @property
+    def config(self) -> dict:
+        return self.experiment.config
 
     @cached_property
     def looks(self) -> dict[str, Look]:
-        return looks(self.config)
+        return looks(self.experiment)
 
     @cached_property
     def margin(self) -> str:
@@ -51,9 +61,8 @@ class Results:
 
     def look_of(self, framework: str) -> Look:
         """The look that a framework's devices share, named without the device."""
-        device = self.config["devices"][0]
-        look = self.looks[f"{framework}-{device}"]
-        return look._replace(label=look.label.removesuffix(f" ({device})"))
+        look = self.looks[str(Competitor(framework, self.config["devices"][0]))]
+        return look._replace(label=axes.framework(framework, self.experiment.root)["label"])
 
     def present(self, names) -> list[str]:
         """Those of the competitors that are among the names, in the config's order."""
@@ -67,8 +76,18 @@ class Results:
 
     @property
     def failed(self) -> list[str]:
-        """Who did not pass the gate."""
+        """The competitors that did not pass the gate."""
         return self.present(self.gate.loc[self.gate["passed"].ne(True), "competitor"])
+
+    @property
+    def dataset_words(self) -> dict[str, str]:
+        """What the scenarios' data sets show, and how many classes they have, as in a sentence."""
+        names = dict.fromkeys(scenario["dataset"] for scenario in self.config["scenarios"].values())
+        files = [axes.dataset(name, self.experiment.root) for name in names]
+        language = self.config["language"]
+        shows = dict.fromkeys(file["shows"].get(language, file["label"]) for file in files)
+        classes = dict.fromkeys(str(file["classes"]) for file in files)
+        return {"shows": listed(self.text, [*shows]), "classes": listed(self.text, [*classes])}
 
 
 def contests(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

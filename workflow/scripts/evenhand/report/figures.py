@@ -1,0 +1,424 @@
+"""The report's figures.
+
+An SVG's ink is `currentColor` on nothing, so that a page which holds it inline shows it in its own
+text color, in the dark and on paper too. Labels are text, not outlines; a page chooses the font.
+They are in the report's language. A PNG's are in English, since Matplotlib's font has no Chinese.
+Every run is a dot: nothing is averaged away before it has been seen.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from evenhand.comparison.compare import admit, of_scenario, pair
+from evenhand.core.experiment import Experiment
+from evenhand.core.published import published_logs, published_ratio
+from evenhand.report.looks import Look, looks
+from evenhand.report.results import percent, scientific
+
+INK = "#101214"  # stands for currentColor until the SVG is written
+GRAY = "#808080"
+PANEL = 3.7  # inches: what a phone is wide, and a third of a page
+FAR = 8  # an interval that reaches beyond this multiple of its ratio ends in an arrow
+RING = {"marker": "o", "s": 90, "facecolors": "none"}  # a published value
+WAITING = {"alpha": 0.45, "hatch": "////"}
+MANY = 300  # more dots than this become pixels, or a page would weigh tens of megabytes
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": INK,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "figure.constrained_layout.use": True,
+    "font.size": 9,
+    "grid.alpha": 0.15,
+    "grid.color": INK,
+    "hatch.color": INK,
+    "hatch.linewidth": 0.6,
+    "legend.edgecolor": "none",
+    "legend.facecolor": "none",
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "evenhand",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+TIERS = ["float64", "float32"]
+PHASES = {  # from first to last, and the color of each: Cividis, dark to light
+    "import": "#2f4a78",
+    "load": "#54617a",
+    "set_up": "#737982",
+    "first_step": "#938f7e",
+    "training": "#b8a972",
+    "evaluation": "#dcc35f",
+    "loader_pass": "#f5e27a",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Matplotlib's own defaults and the report's style, whatever a user's matplotlibrc says."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        # a browser has the glyphs that Matplotlib's font lacks
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
+
+
+def panels(
+    table: pd.DataFrame, narrow: bool, height: float = 3.2, sharey: bool = False
+) -> Iterator[tuple[Axes, pd.DataFrame]]:
+    """A panel for each track and scenario, in table order: three to a row, or one if `narrow`."""
+    groups = list(table.groupby(["track", "scenario"], sort=False))
+    columns = 1 if narrow else min(len(groups), 3)
+    rows = -(-len(groups) // columns)
+    figure = Figure(figsize=(PANEL * columns, height * rows))
+    cells = figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat
+    for (names, group), axes in zip(groups, cells, strict=False):
+        axes.set_title(" · ".join(names))
+        yield axes, group
+    for axes in list(cells)[len(groups) :]:
+        axes.set_visible(False)
+
+
+def dots(axes: Axes, x, y, look: Look, **options) -> None:
+    """A dot for each value; many are plotted as pixels, and fainter."""
+    many = len(x) > MANY
+    axes.scatter(
+        x,
+        y,
+        s=9 if many else 22,
+        marker=look.marker,
+        alpha=0.15 if many else 0.55,
+        facecolors=look.color if look.filled else "none",
+        edgecolors="none" if look.filled else look.color,
+        rasterized=many,
+        **options,
+    )
+
+
+def members(group: pd.DataFrame, looks: dict[str, Look]) -> list[tuple[str, Look]]:
+    """The competitors in a group of rows, in the configuration's order."""
+    present = set(group["competitor"])
+    return [(name, look) for name, look in looks.items() if name in present]
+
+
+def by_epoch(
+    axes: Axes,
+    group: pd.DataFrame,
+    quantity: str,
+    average: str,
+    looks: dict,
+    published: dict,
+    words: dict,
+) -> None:
+    """Every run's value at each epoch, their average as a line, the published values as rings.
+
+    Dots and rings are shifted sideways, each competitor's into a column of its own.
+    """
+    present = members(group, looks)
+    shifts = 0.14 * (np.arange(len(present)) - (len(present) - 1) / 2)
+    for shift, (name, look) in zip(shifts, present, strict=True):
+        rows = group[group["competitor"] == name]
+        dots(axes, rows["epoch"] + shift, rows[quantity], look)
+        line = rows.groupby("epoch")[quantity].agg(average)
+        axes.plot(line.index, line, label=look.label, color=look.color, marker=look.marker, ms=4)
+        if name in published:
+            values = published[name][quantity][: len(line)]
+            where = np.arange(len(values)) + shift
+            label = words["published"].format(name=look.label)
+            axes.scatter(where, values, label=label, edgecolors=look.color, **RING)
+    axes.set_xticks(sorted(group["epoch"].unique()))
+    axes.set_xlabel(words["epoch"])
+
+
+def loss(
+    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
+) -> Figure:
+    """Average training loss by epoch."""
+    for axes, group in panels(tables["epochs"], narrow, sharey=True):
+        logs = logs_for(group, experiment, published)
+        by_epoch(axes, group, "average_loss", "mean", looks(experiment), logs, text["figure_words"])
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:.2f}")
+        axes.yaxis.set_minor_formatter("{x:.2f}")
+        axes.set_ylabel(text["figure_words"]["average_loss"])
+    key(axes)
+    return axes.figure
+
+
+def seconds(
+    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
+) -> Figure:
+    """Seconds of each epoch."""
+    for axes, group in panels(tables["epochs"], narrow, sharey=True):
+        logs = logs_for(group, experiment, published)
+        by_epoch(axes, group, "seconds", "median", looks(experiment), logs, text["figure_words"])
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(text["figure_words"]["seconds"])
+    key(axes)
+    return axes.figure
+
+
+def logs_for(group: pd.DataFrame, experiment: Experiment, published: dict) -> dict:
+    """The published logs that belong to these rows, which are of one track and scenario."""
+    return published_logs(experiment, published, *group[["track", "scenario"]].iloc[0])
+
+
+def ratio(
+    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
+) -> Figure:
+    """Each pair's ratio of epoch times: every round, the mean with its interval, the margin."""
+    rows, look = tables["comparison"], looks(experiment)
+    sound = admit(tables["runs"], tables["audit"])
+    width, height = (PANEL, 0.75) if narrow else (3 * PANEL, 0.42)  # of each pair
+    figure = Figure(figsize=(width, 0.9 + height * len(rows)))
+    axes = figure.subplots()
+    settings = experiment.config["comparison"]
+    margin = settings["margin"]
+    axes.axvspan(1 / (1 + margin), 1 + margin, color=INK, alpha=0.12, linewidth=0)
+    axes.axvline(1, color=INK, linewidth=0.8)
+    names = []
+    for place, row in enumerate(rows.itertuples()):
+        if row.verdict != "not comparable":
+            each = np.exp(pair(of_scenario(sound, row.track, row.scenario), row.a, row.b)["d"])
+            dots(axes, each, np.full(len(each), place + 0.22), look[row.a])
+        if pd.notna(row.low):
+            low, high = max(row.low, row.ratio / FAR), min(row.high, row.ratio * FAR)
+            axes.plot([low, high], [place, place], color=look[row.a].color, linewidth=2)
+            for end, whole, arrow in ((low, row.low, "<"), (high, row.high, ">")):
+                if end != whole:
+                    axes.plot(end, place, marker=arrow, color=look[row.a].color)
+        if pd.notna(row.ratio):
+            axes.plot(row.ratio, place, marker=look[row.a].marker, color=look[row.a].color)
+            where = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
+            axes.annotate(f"{row.ratio:.2f}", (row.ratio, place), **where)
+        else:
+            axes.annotate(text["words"][row.verdict], (1, place), ha="center", va="center")
+        logs = published_logs(experiment, published, row.track, row.scenario)
+        then = published_ratio(logs, row.a, row.b, settings["warmup_epochs"])
+        axes.scatter(then, place, edgecolors=look[row.a].color, **RING)
+        names.append(f"{row.track} · {row.scenario} · {look[row.a].label} / {look[row.b].label}")
+    axes.set_yticks(range(len(names)), [] if narrow else names)
+    for place, name in enumerate(names if narrow else []):  # above its row, across the panel
+        axes.annotate(name, (0.01, place - 0.36), xycoords=("axes fraction", "data"), va="center")
+    axes.set_ylim(len(names) - 0.5, -0.6)
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
+    if high / low < FAR:
+        ticks += [0.3, 0.7, 1.5, 3]
+    ticks = [tick for tick in ticks if low <= tick <= high]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(text["figure_words"]["ratio"].format(margin=percent(text, margin, "g")))
+    return figure
+
+
+def waiting(
+    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
+) -> Figure:
+    """Where an epoch's time goes, where a loader feeds it; a line marks the loader alone."""
+    runs = tables["runs"].dropna(subset=["wait_share"])
+    for axes, group in panels(runs, narrow, height=2.4):
+        present = members(group, looks(experiment))
+        for place, (name, look) in enumerate(present):
+            rows = group[group["competitor"] == name]
+            total = rows["median_epoch_seconds"].median()
+            wait = total * rows["wait_share"].median()
+            axes.barh(place, wait, 0.55, color=look.color, **WAITING)
+            axes.barh(place, total - wait, 0.55, wait, color=look.color)
+            alone = rows["loader_pass_seconds"].median()
+            axes.plot([alone, alone], [place - 0.4, place + 0.4], color=INK)
+            dots(axes, rows["median_epoch_seconds"], np.full(len(rows), place + 0.38), look)
+        name_rows(axes, present)
+        axes.set_xlabel(text["figure_words"]["epoch_seconds"])
+    axes.barh(0, 0, color=GRAY, label=text["figure_words"]["waiting"], **WAITING)
+    axes.barh(0, 0, color=GRAY, label=text["figure_words"]["computing"])
+    axes.plot([], [], color=INK, label=text["figure_words"]["loader_alone"])
+    key(axes)
+    return axes.figure
+
+
+def phases(
+    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
+) -> Figure:
+    """The whole process, phase after phase: the median of each over the rounds."""
+    for axes, group in panels(tables["runs"], narrow, height=2.6):
+        present = members(group, looks(experiment))
+        for place, (name, _) in enumerate(present):
+            rows = group[group["competitor"] == name]
+            spent = {phase: rows[f"{phase}_seconds"].fillna(0).median() for phase in PHASES}
+            spent["training"] -= spent["first_step"]  # which is a part of the first epoch
+            left = 0.0
+            for phase, color in PHASES.items():
+                label = text["figure_words"]["phases"][phase]
+                axes.barh(place, spent[phase], 0.6, left=left, color=color, label=label)
+                left += spent[phase]
+        name_rows(axes, present)
+        axes.set_xlabel(text["figure_words"]["process_seconds"])
+    key(axes)
+    return axes.figure
+
+
+def limit(
+    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
+) -> Figure:
+    """Each run's arithmetic as a share of the measured matrix-multiply peak."""
+    for axes, group in panels(tables["runs"], narrow, height=2.2):
+        present = members(group, looks(experiment))
+        for place, (name, look) in enumerate(present):
+            rows = group[group["competitor"] == name]
+            middle = rows["share_of_peak"].median()
+            axes.barh(place, middle, height=0.5, color=look.color, alpha=0.35)
+            dots(axes, rows["share_of_peak"], np.full(len(rows), place), look)
+        name_rows(axes, present)
+        axes.set_xlim(0, max(1, group["share_of_peak"].max()))
+        axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.set_xlabel(text["figure_words"]["share_of_peak"])
+    return axes.figure
+
+
+def gate(
+    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
+) -> Figure:
+    """How far each step's loss is from the reference, by tier: every step, and the worst so far."""
+    steps, look = tables["gate_steps"], looks(experiment)
+    steps = steps.assign(deviation=steps["deviation"].clip(upper=10))  # infinite: a loss is missing
+    contests = list(steps.groupby(["track", "scenario"], sort=False))
+    width, down, across = (PANEL, 2, 1) if narrow else (3 * PANEL, 1, 2)  # of each contest
+    figure = Figure(figsize=(width, 3.4 * down * len(contests)))
+    cells = figure.subplots(down * len(contests), across, squeeze=False, sharey=True)
+    shown = [(names, tier, of_both) for names, of_both in contests for tier in TIERS]
+    for (names, tier, of_both), axes in zip(shown, cells.flat, strict=True):
+        group = of_both[of_both["tier"] == tier]
+        for name, of in members(group, look):
+            rows = group[group["competitor"] == name]
+            dots(axes, rows["step"], rows["deviation"], of)
+            axes.plot(rows["step"], rows["deviation"].cummax(), color=of.color, label=of.label)
+        for limit, until in allowed(group):
+            axes.plot([1, until], [limit, limit], color=INK, linestyle="--", linewidth=1)
+            words = text["figure_words"]["limit"].format(limit=scientific(limit))
+            axes.annotate(words, (1, limit), (0, 3), textcoords="offset points")
+        axes.set_title(" · ".join([*names, tier]))
+        axes.set_xscale("log")
+        axes.set_xlabel(text["figure_words"]["step"])
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_yscale("symlog", linthresh=1e-17, linscale=0.5)  # zero has a place on it
+        axes.set_ylim(-2e-18, 10)
+        axes.set_yticks([0, *10.0 ** np.arange(-16, 1, 4)])
+        axes.yaxis.set_major_formatter(lambda value, _: scientific(value))
+    for axes in cells[:, 0]:
+        axes.set_ylabel(text["figure_words"]["deviation"])
+    key(axes)
+    return figure
+
+
+def allowed(steps: pd.DataFrame) -> list[tuple[float, int]]:
+    """Each limit that the gate used for these steps, and the last step that it was used for."""
+    limited = steps.dropna(subset=["limit"])
+    return list(limited.groupby("limit")["step"].max().items())
+
+
+def name_rows(axes: Axes, present: list[tuple[str, Look]]) -> None:
+    """One horizontal row for each competitor, first on top."""
+    axes.set_yticks(range(len(present)), [look.label for _, look in present])
+    axes.set_ylim(len(present) - 0.45, -0.55)
+    axes.grid(axis="y", visible=False)
+
+
+def key(axes: Axes) -> None:
+    """One legend below all panels."""
+    once = {}
+    for panel in axes.figure.axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            once.setdefault(label, handle)
+    columns = {PANEL: 2, 2 * PANEL: 3}.get(axes.figure.get_figwidth(), 7)
+    # Matplotlib's own font lacks Chinese, and leaves 0.6 em for what a browser draws 1 em wide.
+    lacking = max(sum(letter > "\u2e80" for letter in label) for label in once)
+    axes.figure.legend(
+        once.values(),
+        once.keys(),
+        loc="outside lower left",
+        ncols=columns,
+        columnspacing=2 + 0.4 * lacking,
+    )
+
+
+def nothing(text: dict) -> Figure:
+    """What stands where these results have nothing to plot."""
+    figure = Figure(figsize=(PANEL, 0.6))
+    figure.text(0.02, 0.5, text["figure_words"]["nothing"])
+    return figure
+
+
+FIGURES: dict[str, Callable[..., Figure]] = {
+    plot.__name__: plot for plot in (loss, seconds, ratio, waiting, phases, limit, gate)
+}
+
+
+def has_data(name: str, tables: dict) -> bool:
+    """Whether these results have anything for a figure to show."""
+    if name == "waiting":
+        return tables["runs"]["wait_share"].notna().any()
+    source = {"loss": "epochs", "seconds": "epochs", "ratio": "comparison", "gate": "gate_steps"}
+    return not tables[source.get(name, "runs")].empty
+
+
+def figure(
+    name: str,
+    tables: dict,
+    experiment: Experiment,
+    published: dict,
+    text: dict,
+    narrow: bool = False,
+) -> Figure:
+    """A figure by name; to be called, and saved, within `style`."""
+    if not has_data(name, tables):
+        return nothing(text)
+    return FIGURES[name](tables, experiment, published, text, narrow)
+
+
+def save_svg(figure: Figure, path: str | Path) -> None:
+    """Write the picture for a page; the same figure gives the same bytes."""
+    figure.savefig(path, dpi=160, transparent=True, metadata={"Date": None})
+    svg = Path(path).read_text(encoding="utf-8")
+    Path(path).write_text(svg.replace(INK, "currentColor"), encoding="utf-8")
+
+
+def save_png(figure: Figure, path: str | Path) -> None:
+    """Write the picture for elsewhere, black on white; the same figure gives the same bytes."""
+    figure.savefig(path, dpi=160, facecolor="white")
+
+
+def write(
+    files: dict[str, tuple[str, str, str]],
+    tables: dict,
+    experiment: Experiment,
+    published: dict,
+    text: dict,
+    english: dict,
+) -> None:
+    """Write each figure to its files: an SVG, an SVG as narrow as a phone, a PNG in English."""
+    with style():
+        for name, (svg, narrow, png) in files.items():
+            given = name, tables, experiment, published
+            wide = figure(*given, text)
+            save_svg(wide, svg)
+            save_svg(figure(*given, text, narrow=True), narrow)
+            save_png(wide if text == english else figure(*given, english), png)

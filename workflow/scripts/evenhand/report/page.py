@@ -1,0 +1,130 @@
+"""The report: one HTML page that needs no network and no script.
+
+Sentences and tables are computed in sentences.py and tables.py, fixed words are in
+text.{language}.yaml, the page's shape is in template.html.j2.
+"""
+
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from evenhand.core import axes
+from evenhand.core.schemas import ROOT
+from evenhand.report import sentences, tables
+from evenhand.report.results import Results
+from toolbox.record import Record
+
+BANNER = re.compile(r"^# ---- \d\. .+ -+\n", re.MULTILINE)
+
+
+def code(results: Results) -> list[dict]:
+    """Each track's trainers, cut at their banners into parts to set side by side."""
+    ran = {
+        (record.requested.track, record.requested.framework): record.environment
+        for record in results.records
+    }
+    root, found = results.experiment.root, []
+    for track, sources in results.sources.items():
+        trainers = []
+        for framework, source in sources.items():
+            if (track, framework) not in ran:  # its records cannot be read; the audit names them
+                continue
+            digest = hashlib.sha256(source.encode()).hexdigest()
+            trainers.append(
+                {
+                    "look": results.look_of(framework),
+                    "file": axes.trainer(track, framework, root).relative_to(root).as_posix(),
+                    "digest": digest,
+                    "is_what_ran": ran[track, framework].trainer_sha256 == digest,
+                    "parts": [colored(part) for part in BANNER.split(source)],
+                }
+            )
+        if trainers:
+            found.append({"track": track, "trainers": trainers})
+    return found
+
+
+def read_sources(trainers: list[str]) -> dict[str, dict[str, str]]:
+    """The text of these trainers by track and framework, in the order given."""
+    sources: dict[str, dict[str, str]] = {}
+    for path in map(Path, trainers):  # .../{track}/{framework}_mlp.py
+        framework = path.stem.removesuffix("_mlp")
+        sources.setdefault(path.parent.name, {})[framework] = path.read_text(encoding="utf-8")
+    return sources
+
+
+def colored(source: str) -> Markup:
+    """Python as HTML whose classes the page's style sheet colors."""
+    return Markup(highlight(source.strip("\n"), PythonLexer(), HtmlFormatter(cssclass="code")))
+
+
+def commit() -> str | None:
+    """The commit of the workflow's code, with `-dirty` after it where files differ from it."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    git += ["--exclude=*", "--abbrev=40"]
+    try:
+        return subprocess.check_output(git, text=True, stderr=subprocess.DEVNULL).strip()
+    except (OSError, subprocess.CalledProcessError):  # no git, or a copy without its history
+        return None
+
+
+def one_record_each(runs: pd.DataFrame) -> list[Record]:
+    """A record of each track, scenario, competitor and machine: what it ran on and with."""
+    first = runs.drop_duplicates(["track", "scenario", "competitor", "fingerprint"])
+    return [Record.read(path) for path in first["record"]]
+
+
+def inline(svg: str, name: str, label: str) -> Markup:
+    """An SVG file as an element of a page: labelled, its ids its own, at most its own width."""
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r" font-family: [^;]+;", "", svg)  # the page's own
+    width = re.search(r'width="([\d.]+pt)"', svg)[1]
+    shape = "narrow" if name.endswith("-narrow") else "across"
+    said = f'class="{shape}" role="img" aria-label="{Markup.escape(label)}"'
+    said += f' style="--width: {width}"'
+    return Markup(
+        re.sub(r'<svg (.*?)width="\S+" height="\S+"|<svg', rf"<svg {said} \1", svg, count=1)
+    )
+
+
+def page(results: Results, figures: dict[str, str], template: Path, style: str) -> str:
+    """The whole page; `figures` holds the text of each SVG file by its name."""
+    words = {"confidence": results.confidence, "margin": results.margin}
+    words |= results.dataset_words
+    captions = {name: form.format(**words) for name, form in results.text["figures"].items()}
+    environment = Environment(
+        loader=FileSystemLoader(template.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["colored"] = colored
+    whole = environment.get_template(template.name).render(
+        results=results,
+        sentences=sentences,
+        tables=tables,
+        text=results.text,
+        words=words,
+        style=Markup(style),
+        figures={
+            name: inline(svg, name, captions[name.removesuffix("-narrow")])
+            for name, svg in figures.items()
+        },
+        captions=captions,
+        form=results.experiment.table_form,
+        code=code(results),
+        commit=commit(),
+        config=yaml.safe_dump(results.config, sort_keys=False, allow_unicode=True),
+    )
+    return whole.strip() + "\n"
