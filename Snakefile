@@ -1,9 +1,9 @@
-# Evenhand: the same perceptron in several frameworks, compared so that it can be believed.
+# Evenhand: the same perceptron in several frameworks, compared so that the result can be trusted.
 #
 #   download ── prepare ───────────────┐
-#   protocol ──────────────────────────┼─ round ── train (× frameworks, in a drawn order) ─┐
+#   protocol ──────────────────────────┼─ round ── train (× frameworks, in random order) ──┐
 #   environment (× f-d) ─┬─ examine ───┘                                                   ├─ collect ─ compare ─ figures ─ report
-#                        └─ rehearse ──┐                                                   ├─ audit ───┘
+#                        └─ rehearse ──┬───────────────────────────────────────────── audit ┤
 #                           reference ─┴─ gate ────────────────────────────────────────────┘
 #
 # snakemake --cores 4                                               the whole comparison
@@ -18,24 +18,11 @@ configfile: "config/config.yaml"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/environments.smk"
-include: "workflow/rules/doctor.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/analysis.smk"
+include: "workflow/rules/model.smk"
+include: "workflow/rules/rounds.smk"
+include: "workflow/rules/checks.smk"
+include: "workflow/rules/comparison.smk"
 include: "workflow/rules/report.smk"
-
-
-# Seconds each, less than a cluster's job costs: they run where Snakemake runs.
-localrules:
-    protocol,
-    collect,
-    audit,
-    gate,
-    tutorial_check,
-    compare,
-    compare_nodes,
-    statements,
-    figures,
-    report,
 
 
 rule all:
@@ -44,15 +31,11 @@ rule all:
         "results/report.html",
 
 
-rule plan:
-    """The plan alone, which every start prints before its first job."""
-    localrule: True
-
-
 onstart:
-    from plan import plan  # with pandas, which takes its time
+    from evenhand.rounds.plan import plan
 
-    check_images()
-    if ALONE:
-        orphans.cancel(os.getcwd())
-    print(plan(config), file=sys.stderr)
+    due = list(workflow.dag.needrun_jobs())
+    JOBS.check_images(due)
+    if any(job.rule.name == "train" for job in due):
+        stale_jobs.cancel(os.getcwd())
+    print(plan(EXPERIMENT, again=AGAIN), file=sys.stderr)
