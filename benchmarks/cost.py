@@ -1,7 +1,8 @@
 """What the workflow itself costs: planning, analysis, and scheduling beside a plain loop.
 
-    python benchmarks/cost.py planning [ROUNDS]    dry run, of 1,000 rounds unless told otherwise
-    python benchmarks/cost.py analysis [ROUNDS]    tables and report of so many made-up rounds
+    export PYTHONPATH=tests:workflow/scripts
+    python benchmarks/cost.py planning [ROUNDS]    dry run, of 1,000 rounds by default
+    python benchmarks/cost.py analysis [ROUNDS]    tables and report of so many generated rounds
     python benchmarks/cost.py scheduling [ROUNDS]  rounds (5), beside a shell's loop over them
 
 Each works in a copy of the project. `scheduling` takes the environments and data of this checkout,
@@ -9,10 +10,9 @@ where the main job has run, and needs a machine that does nothing else. docs/per
 what was printed.
 """
 
-import json
+import csv
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,10 +20,15 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
+import yaml
+
+from evenhand.core.config import checked
+from evenhand.core.schemas import ROOT
+from support import records
+from support.checkouts import copy
+from toolbox.record import Record
+
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "all"]
-FLAGS = ["device", "seed", "epochs", "batch_size", "learning_rate", "hidden_units", "pixel_mean"]
-FLAGS += ["pixel_std", "loader_workers"]  # of the trainers, as the workflow gives them
 EMPTY_JOBS = """
 rule all:
     input: [f"{i}" for i in range(config["jobs"])]
@@ -31,11 +36,6 @@ rule one:
     output: "{i}"
     shell: "touch {output}"
 """
-
-
-def checkout(folder: Path) -> Path:
-    leave = shutil.ignore_patterns("results", "logs", ".git", ".snakemake", "__pycache__")
-    return Path(shutil.copytree(ROOT, folder / "evenhand", ignore=leave))
 
 
 class Cost(NamedTuple):
@@ -51,16 +51,16 @@ class Cost(NamedTuple):
 
 
 def cost(command: list[str], folder: Path) -> Cost:
-    """Run a command, which must succeed; what it says is in the folder's said.txt."""
-    said = folder / "said.txt"
-    with open(said, "w") as file:
+    """Run a command, which must succeed; what it prints is in the folder's output.txt."""
+    output = folder / "output.txt"
+    with open(output, "w") as file:
         begin = time.monotonic()
         process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(said.read_text()[-3000:])
+        sys.exit(output.read_text()[-3000:])
     return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
 
 
@@ -68,7 +68,7 @@ def planning(folder: Path, rounds: str = "1000") -> None:
     """A dry run, and for its measure one of as many jobs that need nothing and do nothing."""
     dry_run = [*SNAKEMAKE, "--dry-run", "--config"]
     ours = cost([*dry_run, f"rounds={rounds}"], folder)
-    jobs = re.search(r"^total +(\d+)$", (folder / "said.txt").read_text(), re.MULTILINE)[1]
+    jobs = re.search(r"^total +(\d+)$", (folder / "output.txt").read_text(), re.MULTILINE)[1]
     print(f"dry run of {rounds} rounds, {jobs} jobs: {ours}")
 
     (folder / "empty").mkdir()
@@ -78,17 +78,12 @@ def planning(folder: Path, rounds: str = "1000") -> None:
 
 
 def analysis(folder: Path, rounds: str = "1000") -> None:
-    paths = {"PYTHONPATH": f"{ROOT}/workflow/scripts:{ROOT}/workflow/trainers"}
-    generate = [sys.executable, ROOT / "benchmarks/records.py", "--rounds", rounds, "results"]
-    subprocess.run(generate, cwd=folder, check=True, env=os.environ | paths)
-    for framework in ("pytorch", "mxnet", "numpy"):  # nobody answers the tutorial's statements
-        answers = folder / f"results/statements/{framework}-cpu.json"
-        answers.parent.mkdir(exist_ok=True)
-        answers.write_text("[]")
-    rules = "collect audit gate tutorial_check compare compare_nodes statements figures report"
+    """Everything that follows the runs, from their records to the page."""
+    config = yaml.safe_load((folder / "config/config.yaml").read_text())
+    records.make(folder / "results", checked(config | {"rounds": int(rounds)}))
     targets = ["results/report.html", "--rerun-triggers", "mtime"]
     report = [*SNAKEMAKE, *targets, "--config", f"rounds={rounds}"]
-    whole = cost([*report, "--allowed-rules", *rules.split()], folder)
+    whole = cost([*report, "--allowed-rules", *records.AFTER_RUNS], folder)
     print(f"tables and report of {rounds} rounds: {whole}")
 
 
@@ -98,37 +93,28 @@ def scheduling(folder: Path, rounds: str = "5") -> None:
     results.mkdir()
     for ready in ("environments", "data", "doctor"):
         (results / ready).symlink_to(ROOT / "results" / ready)
-    job = [*SNAKEMAKE, "results/runs.csv", "--allowed-rules", "protocol", "round", "train"]
-    job += ["collect", "--rerun-triggers", "mtime", "--config", f"rounds={rounds}"]
-    workflow = cost(job, folder).seconds
-    records = [json.loads(path.read_text()) for path in results.glob("runs/*/*/*/*.json")]
-    records.sort(key=lambda record: record["measured"]["started"])
-    inside = sum(record["measured"]["seconds"] for record in records)
-    (folder / "loop.sh").write_text("set -e\n" + "\n".join(map(plain, records)))
-    loop = cost(["sh", "loop.sh"], folder).seconds
-    print(f"{len(records)} runs: workflow {workflow:.1f} s, of it outside of runs ", end="")
-    print(f"{workflow - inside:.1f} s; plain loop {loop:.1f} s, ratio {workflow / loop:.3f}")
+    table = [*SNAKEMAKE, "results/runs.csv", "--config", f"rounds={rounds}"]
+    only = ["--allowed-rules", "protocol", "round", "train", "collect"]
+    workflow = cost([*table, *only, "--rerun-triggers", "mtime"], folder).seconds
+    runs = {path: Record.read(path).measured for path in results.glob("runs/*/*/*/*.json")}
+    inside = sum(measured.seconds for measured in runs.values())
+    commands = shell_commands([*table, "--detailed-summary"], folder)
+    turns = sorted(runs, key=lambda path: runs[path].started)
+    loop = [commands[str(path.relative_to(folder))] for path in turns]
+    (folder / "loop.sh").write_text("\n".join(["set -e", *loop]))
+    plain = cost(["sh", "loop.sh"], folder).seconds
+    print(f"{len(runs)} runs: workflow {workflow:.1f} s, of it outside of runs ", end="")
+    print(f"{workflow - inside:.1f} s; plain loop {plain:.1f} s, ratio {workflow / plain:.3f}")
 
 
-def plain(record: dict) -> str:
-    """The shell's command for the run of a record."""
-    asked = record["asked"]
-    contest = f"{asked['track']}/{asked['scenario']}/{asked['round']}"
-    competitor = f"{asked['framework']}-{asked['device']}"
-    launch = f"PYTHONPATH=workflow/trainers results/environments/{competitor}/bin/python"
-    launch += f" -m toolbox.launch --threads {asked['threads']}"
-    launch += f" --trainer workflow/trainers/{asked['track']}/{asked['framework']}_mlp.py"
-    launch += f" --environment results/environments/{competitor}.json"
-    launch += f" --round results/rounds/{contest}.json"
-    launch += " --record again.json --losses again.npy -- --data results/data"
-    for flag in FLAGS:
-        launch += f" --{flag.replace('_', '-')} {asked[flag]}"
-    if record["ran"]["protocol_sha256"]:
-        launch += f" --protocol results/protocol/{asked['scenario']}/{asked['round']}.npz"
-    return f"{launch} > again.log 2>&1"
+def shell_commands(summary: list[str], folder: Path) -> dict[str, str]:
+    """The shell's command that made each file, as Snakemake's summary has it."""
+    lines = subprocess.run(summary, cwd=folder, check=True, capture_output=True, text=True).stdout
+    head, *rows = csv.reader(lines.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    return {row[head.index("output_file")]: row[head.index("shellcmd")] for row in rows}
 
 
 if __name__ == "__main__":
     measure = {"planning": planning, "analysis": analysis, "scheduling": scheduling}[sys.argv[1]]
     with tempfile.TemporaryDirectory() as scratch:
-        measure(checkout(Path(scratch)), *sys.argv[2:])
+        measure(copy(Path(scratch) / "evenhand"), *sys.argv[2:])

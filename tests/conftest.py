@@ -1,15 +1,11 @@
-"""Tests import the workflow's programs as Snakemake's jobs do, by their bare names."""
+"""What tests of several rooms share: environments and runs that are made once a session."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-WORKFLOW = Path(__file__).parents[1] / "workflow"
-sys.path[:0] = [str(WORKFLOW / part) for part in ("scripts", "trainers", "statements")]
-
-import deployments  # noqa: E402, they import from there
-from checkouts import checkout, snakemake  # noqa: E402
+from support import deployments
+from support.checkouts import checkout, snakemake
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import made_up
-import settings
 import yaml
 
+from evenhand.core.schemas import ROOT
+from support import digits
+
+# What a checkout has besides the project: results, and what programs keep for themselves.
+LEFT_BEHIND = (
+    *("results", "logs", ".git", ".snakemake", ".venv"),
+    *("__pycache__", ".*_cache", ".hypothesis"),
+)
 CONFIG = {
     "rounds": 2,
     "data": {"train_images": 600, "test_images": 200},
@@ -21,12 +27,16 @@ CONFIG = {
 }
 
 
+def copy(folder: Path) -> Path:
+    """The project alone, as a fresh clone has it, in a folder that this makes."""
+    return Path(shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT_BEHIND)))
+
+
 def checkout(folder: Path, environments: Path | None = None, **changes) -> Path:
     """A copy of the project with a small configuration, and perhaps another's environments."""
-    leave = shutil.ignore_patterns("results", "logs", ".git", ".snakemake", "__pycache__", ".venv")
-    shutil.copytree(settings.ROOT, folder, ignore=leave)
-    config = CONFIG | changes
-    config["data"] = config["data"] | {"folder": str(made_up.idx_folder(folder / "mine", 600, 200))}
+    copy(folder)
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | CONFIG | changes
+    config["data"] = config["data"] | {"folder": str(digits.idx_folder(folder / "mine", 600, 200))}
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
     if environments:
         (folder / "results").mkdir()

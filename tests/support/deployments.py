@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkouts import checkout
+
+from support.checkouts import checkout
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "evenhand-tests"
 FRAMEWORKS = ["mxnet", "numpy"]
@@ -50,8 +51,8 @@ def small(folder: Path, **changes) -> Path:
 
 def examined(folder: Path, competitor: str) -> list:
     """What the doctor found, which a checkout asked before its rounds."""
-    verdict = folder / f"results/doctor/here/{competitor}.verdict.json"
-    return json.loads(verdict.read_text())["findings"]
+    examination = folder / f"results/doctor/here/{competitor}.examination.json"
+    return json.loads(examination.read_text())["findings"]
 
 
 def first_on_path(folder: Path) -> dict[str, str]:
@@ -61,7 +62,7 @@ def first_on_path(folder: Path) -> dict[str, str]:
 
 def conda_double(folder: Path) -> Path:
     """The folder of a test double of conda with a channel named conda-forge."""
-    double = Path(__file__).parent / "conda_double"
+    double = Path(__file__).parents[1] / "environments/conda_double"
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
     wheels = folder / "wheels"
     subprocess.run([*download, wheels, "pip", "setuptools<81", "wheel"], check=True)
