@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from made_up import idx_folder
+
+from support.digits import idx_folder
 
 ROOT = Path(__file__).parents[2]
 # The profile, at a test's pace; the test cluster keeps no accounts.
@@ -68,10 +69,10 @@ class Project:
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes))
 
     def break_with(self, code: str) -> None:
-        """From now on the trainers of BREAKABLE run this code first; `mend` ends that."""
+        """From now on the trainers of BREAKABLE run this code first; `repair` ends that."""
         (self.folder / "fault").write_text(code)
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         (self.folder / "fault").unlink()
 
     def runs(self) -> pd.DataFrame:
@@ -90,6 +91,7 @@ def prepared(folder: Path) -> Project:
         for path in [
             "envs/{}-cpu.yaml",
             "envs/{}-cpu.lock",
+            "workflow/frameworks/{}.yaml",
             "workflow/trainers/controlled/{}_mlp.py",
         ]:
             shutil.copy(folder / path.format("numpy"), folder / path.format(framework))
@@ -102,7 +104,7 @@ def prepared(folder: Path) -> Project:
         frameworks=FRAMEWORKS,
         tracks=["controlled"],
         rounds=3,
-        scenarios={"baseline": {"epochs": 2, "hidden_units": 16}},
+        scenarios={"baseline": {"epochs": 2, "hidden_layers": [16]}},
         data={
             "folder": str(idx_folder(folder / "digits", 300, 100)),
             "train_images": 300,

@@ -40,7 +40,9 @@ def assert_complete(project):
     opened = json.loads((project.results / "rounds/controlled/baseline/0.json").read_text())
     assert set(runs["round_id"]) == {opened["id"]}
     records = [json.loads((project.folder / path).read_text()) for path in runs["record"]]
-    assert {record["ran"]["machine"]["job"] for record in records} == {opened["machine"]["job"]}
+    assert {record["environment"]["machine"]["job"] for record in records} == {
+        opened["machine"]["job"]
+    }
     errors = project.audit().query("severity == 'error'")
     assert errors.empty, errors.to_string()
 
@@ -52,7 +54,7 @@ def test_a_cancelled_job(project, cluster):
     cluster("scancel", number)
     assert snakemake.wait(timeout=600) == 1, project.said()
     assert not list(project.results.glob("runs/*/*/*/*.json")), "part of a lost round was kept"
-    project.mend()
+    project.repair()
     assert project.run() == 0, project.said()
     assert_complete(project)
 
@@ -67,7 +69,7 @@ def test_a_node_that_dies(project, cluster):
     cluster.until(lambda: "down" in cluster.state(node), f"{node} is down")
     cluster("scontrol", "update", f"JobId={number}", "StartTime=now")
     reached(project, cluster, but=[first])
-    project.mend()
+    project.repair()
     assert snakemake.wait(timeout=600) == 0, project.said()
     assert_complete(project)
     cluster.start_node(node)
@@ -80,7 +82,7 @@ def test_a_drained_node(project, cluster):
     snakemake = project.start()
     _, node = number_and_node(reached(project, cluster))
     cluster("scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=test")
-    project.mend()
+    project.repair()
     assert snakemake.wait(timeout=600) == 0, project.said()
     cluster("scontrol", "update", f"NodeName={node}", "State=RESUME")
     assert_complete(project)
@@ -96,7 +98,7 @@ def test_a_killed_snakemake_started_again_while_its_job_still_runs(project, clus
     assert project.run("--unlock") == 0
     second = project.start()
     reached(project, cluster, but=[first])
-    project.mend()
+    project.repair()
     assert second.wait(timeout=600) == 0, project.said()
     number, _ = number_and_node(first)
     assert number in cluster.jobs("CANCELLED", "FAILED", "NODE_FAIL")
@@ -110,7 +112,7 @@ def test_a_trainer_that_hangs_is_stopped_by_the_time_limit(project, cluster):
     cluster("scontrol", "update", f"JobId={number}", "TimeLimit=1")
     assert snakemake.wait(timeout=600) == 1, project.said()
     assert number in cluster.jobs("TIMEOUT")
-    project.mend()
+    project.repair()
     assert project.run() == 0, project.said()
     assert_complete(project)
 
@@ -130,7 +132,7 @@ def test_a_trainer_that_dies(project, flags, fault):
     project.break_with(fault)
     assert project.run(*flags) == 1, project.said()
     assert not list(project.results.glob(f"runs/*/*/*/{BREAKABLE}-cpu.json"))
-    project.mend()
+    project.repair()
     assert project.run(*flags) == 0, project.said()
     assert_complete(project)
 
@@ -144,7 +146,7 @@ def test_a_full_disk(project):
         assert project.run() == 1, project.said()
         assert not list(runs.glob(f"*/*/*/{BREAKABLE}-cpu.json"))
         (runs / "full").unlink()
-        project.mend()
+        project.repair()
         assert project.run() == 0, project.said()
         assert_complete(project)
     finally:

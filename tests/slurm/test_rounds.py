@@ -1,4 +1,4 @@
-"""Rounds on a Slurm cluster: one job, one node, the drawn order, several rounds at a time."""
+"""Rounds on a Slurm cluster: one job, one node, the random order, several rounds at a time."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ def requests(project, cluster) -> list[str]:
     return [job for job in told if f"WorkDir={project.folder} " in job]
 
 
-def test_rounds_run_on_several_nodes_each_in_its_drawn_order(project, cluster):
+def test_rounds_run_on_several_nodes_each_in_its_random_order(project, cluster):
     assert project.run() == 0, project.said()
     runs = project.runs().sort_values(["round", "started"])
     assert len(runs) == 3 * len(FRAMEWORKS)
@@ -23,7 +23,7 @@ def test_rounds_run_on_several_nodes_each_in_its_drawn_order(project, cluster):
     jobs = {opened["machine"]["job"] for opened in rounds}
     assert len(jobs) == 3
     records = [json.loads((project.folder / path).read_text()) for path in runs["record"]]
-    assert {record["ran"]["machine"]["job"] for record in records} == jobs
+    assert {record["environment"]["machine"]["job"] for record in records} == jobs
     assert len({job.split()[1] for job in jobs}) > 1, "all rounds waited for one node"
 
     asked = requests(project, cluster)
@@ -38,7 +38,7 @@ def test_a_round_with_a_cuda_device_gets_a_gpu(project, cluster):
     The driver's part is a test double, which lies where the launcher finds it.
     """
     folder = project.folder
-    shutil.copy(ROOT / "tests/fake_nvml/pynvml.py", folder / "workflow/trainers")
+    shutil.copy(ROOT / "tests/support/fake_nvml/pynvml.py", folder / "workflow/trainers")
     for kind in ("yaml", "lock"):
         shutil.copy(folder / f"envs/numpy-cpu.{kind}", folder / f"envs/numpy-cuda.{kind}")
     project.configure(frameworks=["numpy"], devices=["cpu", "cuda"], rounds=1)
@@ -48,6 +48,6 @@ def test_a_round_with_a_cuda_device_gets_a_gpu(project, cluster):
     record = json.loads(
         (project.results / "runs/controlled/baseline/0/numpy-cuda.json").read_text()
     )
-    assert record["ran"]["variables"]["CUDA_VISIBLE_DEVICES"] == "0"
+    assert record["environment"]["variables"]["CUDA_VISIBLE_DEVICES"] == "0"
     errors = project.audit().query("severity == 'error'")
     assert errors["check"].tolist() == ["device"], "the stand-in for a GPU was believed"

@@ -10,19 +10,11 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import pytest
-from checkouts import checkout, command, planned, snakemake
+
+from support.checkouts import checkout, command, planned, snakemake
 
 TABLES = ["runs", "epochs", "audit", "gate", "gate_steps", "tutorial_check", "comparison"]
-TABLES += ["thread_effect", "nodes"]
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory, environments) -> Path:
-    """A checkout after the main job."""
-    folder = checkout(tmp_path_factory.mktemp("workflow") / "evenhand", environments)
-    snakemake(folder)
-    return folder
+TABLES += ["remarks", "thread_effect", "nodes"]
 
 
 def table(folder: Path, name: str) -> pd.DataFrame:
@@ -78,14 +70,14 @@ def test_thread_counts_are_as_asked(finished):
     assert runs["threads_framework"].notna().all()
     baseline = json.loads(
         (finished / "results/runs/tutorial/baseline/0/pytorch-cpu.json").read_text()
-    )["ran"]
+    )["environment"]
     assert "OMP_NUM_THREADS" not in baseline["variables"]
     # The pool of NumPy, in which the toolbox evaluates, says nothing about PyTorch.
     assert {pool["own"] for pool in baseline["pools"] if "numpy" in pool["file"]} == {False}
     assert baseline["threads"]["blas"] is None
 
 
-def test_runs_follow_the_drawn_order_one_at_a_time(finished):
+def test_runs_follow_the_random_order_one_at_a_time(finished):
     runs = table(finished, "runs").sort_values("started")
     for _, members in runs.groupby(["track", "scenario", "round"], sort=False):
         assert list(members["position"]) == sorted(members["position"])
@@ -106,7 +98,7 @@ def test_a_second_run_has_nothing_to_do(finished):
 
 
 def test_another_python_for_the_workflow_builds_no_environment_again(environments, tmp_path):
-    """A virtual environment of the workflow's own, made anew in another place."""
+    """A virtual environment of the workflow's own, made in another place."""
     elsewhere = tmp_path / "python"
     elsewhere.symlink_to(sys.executable)
     code = "import sys; from snakemake.cli import main; sys.executable = sys.argv.pop(1); main()"
@@ -122,8 +114,8 @@ def test_another_python_for_the_workflow_builds_no_environment_again(environment
 
 def test_the_plan_can_be_asked_for_alone(finished):
     assert "Every run is there." in snakemake(finished, "plan")
-    told = snakemake(finished, "plan", "--config", "rounds=4")
-    assert "4 rounds, 14 clocked runs to do" in told
+    said = snakemake(finished, "plan", "--config", "rounds=4")
+    assert "4 rounds, 14 timed runs to do" in said
     assert planned(finished) == {}
 
 
