@@ -26,10 +26,13 @@ def test_rounds_run_on_several_nodes_each_in_its_random_order(project, cluster):
     assert {record["environment"]["machine"]["job"] for record in records} == jobs
     assert len({job.split()[1] for job in jobs}) > 1, "all rounds waited for one node"
 
-    asked = requests(project, cluster)
-    assert len(asked) == 3, "something besides the rounds was submitted"
-    assert not any("gpu" in job for job in asked), "a round without GPUs asks for one"
-    assert all("OverSubscribe=NO" in job for job in asked), "a round shares its node"
+    requested = requests(project, cluster)
+    rounds = [job for job in requested if "/group_round-" in job]
+    rehearsals = [job for job in requested if "/group_rehearse-" in job]
+    assert len(rounds) == len(rehearsals) == 3
+    assert len(requested) == 6, "something besides rounds and rehearsals was submitted"
+    assert not any("gpu" in job for job in requested), "a job without GPUs asks for one"
+    assert all("OverSubscribe=NO" in job for job in rounds), "a round shares its node"
 
 
 def test_a_round_with_a_cuda_device_gets_a_gpu(project, cluster):
@@ -50,4 +53,5 @@ def test_a_round_with_a_cuda_device_gets_a_gpu(project, cluster):
     )
     assert record["environment"]["variables"]["CUDA_VISIBLE_DEVICES"] == "0"
     errors = project.audit().query("severity == 'error'")
-    assert errors["check"].tolist() == ["device"], "the stand-in for a GPU was believed"
+    of_whom = errors[["competitor", "check"]].values.tolist()
+    assert of_whom == [["numpy-cuda", "device"]] * 2, "in run and rehearsal the stand-in is found"

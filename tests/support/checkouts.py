@@ -67,3 +67,18 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
     output = snakemake(folder, "--dry-run", *arguments)
     stats = output.rpartition("Job stats:")[2].partition("total")[0]
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
+
+
+def planned_after_a_change(folder: Path, path: str) -> dict[str, int]:
+    """What a dry run announces while this file of a checkout has another line.
+
+    Snakemake compares contents, too: a new date alone is no change.
+    """
+    file = folder / path
+    before, text = file.stat(), file.read_text()
+    file.write_text(f"{text}# a change\n")
+    try:
+        return planned(folder)
+    finally:
+        file.write_text(text)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from support.checkouts import checkout, command, planned, snakemake
+from support.checkouts import checkout, command, planned, planned_after_a_change, snakemake
 
 TABLES = ["runs", "epochs", "audit", "gate", "gate_steps", "tutorial_check", "comparison"]
 TABLES += ["remarks", "thread_effect", "nodes"]
@@ -125,26 +125,15 @@ def test_an_unknown_framework_is_refused_even_where_a_report_exists(finished):
     assert "Nothing to be done" not in output
 
 
-def planned_after_a_change(folder: Path, program: str) -> dict[str, int]:
-    """What a dry run announces while this program has another line."""
-    file = folder / "workflow/trainers" / program
-    before, text = file.stat(), file.read_text()
-    file.write_text(f"{text}# a change\n")
-    jobs = planned(folder)
-    file.write_text(text)
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-    return jobs
-
-
 def test_a_changed_trainer_runs_its_own_jobs_again_and_no_others(finished):
-    jobs = planned_after_a_change(finished, "controlled/numpy_mlp.py")
+    jobs = planned_after_a_change(finished, "workflow/trainers/controlled/numpy_mlp.py")
     assert jobs["train"] == 2, "the rounds of one framework in one track"
     assert jobs["rehearse"] == 1
     assert not {"round", "environment", "download", "prepare", "protocol"} & set(jobs)
 
 
 def test_a_changed_toolbox_runs_every_round_again(finished):
-    jobs = planned_after_a_change(finished, "toolbox/run.py")
+    jobs = planned_after_a_change(finished, "workflow/trainers/toolbox/run.py")
     assert (jobs["round"], jobs["train"], jobs["rehearse"]) == (6, 14, 3)
     assert not {"environment", "download", "prepare", "protocol", "reference"} & set(jobs)
 

@@ -15,6 +15,7 @@ rule collect:
         epochs=f"results/epochs.{FORM}",
     log:
         "logs/collect.log",
+    localrule: True  # seconds, less than a cluster's job costs
     conda:
         MAIN
     params:
@@ -37,6 +38,7 @@ rule audit:
         "results/audit.csv",
     log:
         "logs/audit.log",
+    localrule: True
     conda:
         MAIN
     params:
@@ -59,6 +61,7 @@ rule gate:
         steps="results/gate_steps.csv",
     log:
         "logs/gate.log",
+    localrule: True
     conda:
         MAIN
     params:
@@ -82,6 +85,7 @@ rule tutorial_check:
         f"results/tutorial_check.{FORM}",
     log:
         "logs/tutorial_check.log",
+    localrule: True
     conda:
         MAIN
     params:

@@ -35,6 +35,7 @@ rule compare:
         ),
     log:
         "logs/compare.log",
+    localrule: True  # seconds, less than a cluster's job costs
     conda:
         MAIN
     params:
@@ -55,6 +56,7 @@ rule compare_nodes:
         "results/nodes.csv",
     log:
         "logs/compare_nodes.log",
+    localrule: True
     conda:
         MAIN
     params:

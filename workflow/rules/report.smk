@@ -44,6 +44,7 @@ rule statements:
         markdown="results/statements.md",
     log:
         "logs/statements.log",
+    localrule: True  # seconds, less than a cluster's job costs
     conda:
         MAIN
     params:
@@ -78,6 +79,7 @@ rule figures:
         ],
     log:
         "logs/figures.log",
+    localrule: True
     conda:
         MAIN
     params:
@@ -115,6 +117,7 @@ rule report:
         report=report("results/report.html", category="Page", caption="../report/page.rst"),
     log:
         "logs/report.log",
+    localrule: True
     conda:
         MAIN
     params:

@@ -132,7 +132,7 @@ class Jobs:
     # ---- Of a run or rehearsal -------------------------------------------
 
     def opened_round(self, wildcards) -> str:
-        """The file that opened its round; who takes no part in it is refused in one line."""
+        """The file that opened its round; who takes no part in it is refused with the reason."""
         name, round_ = _competitor(wildcards), _round(wildcards)
         contest = (round_.track, round_.scenario)
         if contest not in self.experiment.contests or name not in self.schedule.order(round_):
