@@ -1,4 +1,7 @@
-"""`--use-conda` makes the same environments: a test double of conda, real solves and installs."""
+"""`--use-conda` makes the same environments: a test double of conda, real solves and installs.
+
+The Snakemake that runs is a site's own: without anything else that this project needs.
+"""
 
 import json
 import os
@@ -8,6 +11,7 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
+from uv import find_uv_bin
 
 from evenhand.core.schemas import ROOT
 from support.checkouts import snakemake
@@ -21,11 +25,31 @@ def conda(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, conda):
+def sites_own(tmp_path_factory):
+    """The program of a Snakemake that was installed alone."""
+    folder = tmp_path_factory.mktemp("site")
+    install = [find_uv_bin(), "pip", "install", "--quiet", "--python", folder / "bin/python"]
+    subprocess.run([find_uv_bin(), "venv", "--quiet", "--clear", folder], check=True)
+    subprocess.run([*install, "-c", ROOT / "requirements.txt", "snakemake"], check=True)
+    return folder / "bin/snakemake"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, conda, sites_own):
     """A checkout after `snakemake --use-conda`."""
     folder = small(tmp_path_factory.mktemp("in_conda") / "evenhand")
-    snakemake(folder, "--use-conda", **conda)
+    command = [sites_own, "--cores", "2", "--use-conda"]
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | conda, capture_output=True, text=True
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
     return folder
+
+
+def test_a_sites_own_snakemake_has_nothing_of_ours(sites_own):
+    for package in ("pandas", "matplotlib", "uv"):
+        trial = [sites_own.with_name("python"), "-c", f"import {package}"]
+        assert subprocess.run(trial, capture_output=True).returncode == 1
 
 
 def test_it_ends_in_a_report_whose_runs_were_deployed_by_conda(finished):
