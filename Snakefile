@@ -36,6 +36,7 @@ onstart:
 
     due = list(workflow.dag.needrun_jobs())
     JOBS.check_images(due)
-    if any(job.rule.name == "train" for job in due):
+    runs = {str(job.output.record) for job in due if job.rule.name == "train"}
+    if runs:
         stale_jobs.cancel(os.getcwd())
-    print(plan(EXPERIMENT, again=AGAIN), file=sys.stderr)
+    print(plan(EXPERIMENT, again=runs.union(AGAIN)), file=sys.stderr)

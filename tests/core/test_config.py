@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from evenhand.core import axes
 from evenhand.core.config import ConfigError, checked
 from evenhand.core.experiment import Experiment
 from evenhand.core.schemas import ROOT
@@ -26,6 +27,9 @@ def changed(**changes) -> dict:
             section = section.setdefault(name, {})
         section[key] = value
     return config
+
+
+TRAINER = (ROOT / "workflow/trainers/controlled/numpy_mlp.py").read_text()
 
 
 def project(folder: Path) -> Path:
@@ -68,19 +72,20 @@ def refusal(config: dict, root: Path = ROOT) -> str:
         (
             {"frameworks": ["pytorchh"]},
             "frameworks: unknown name `pytorchh`; did you mean `pytorch`? "
-            "(allowed: mxnet, numpy, pytorch)",
+            f"(allowed: {', '.join(axes.names('framework'))})",
         ),
         ({"frameworks": []}, "frameworks: "),
         (
             {"tracks": ["tutorials"]},
             "tracks: unknown name `tutorials`; did you mean `tutorial`? "
-            "(allowed: controlled, tutorial)",
+            f"(allowed: {', '.join(axes.names('track'))})",
         ),
         ({"tracks": []}, "tracks: "),
         ({"devices": ["tpu"]}, "devices: unknown name `tpu`"),
         (
             {"devices": ["cud"]},
-            "devices: unknown name `cud`; did you mean `cuda`? (allowed: cpu, cuda)",
+            "devices: unknown name `cud`; did you mean `cuda`? "
+            f"(allowed: {', '.join(axes.names('device'))})",
         ),
         (
             {"scenarios__baseline__tracks": ["tutorials"]},
@@ -89,7 +94,7 @@ def refusal(config: dict, root: Path = ROOT) -> str:
         (
             {"scenarios__baseline__dataset": "mnst"},
             "scenarios.baseline.dataset: unknown name `mnst`; did you mean `mnist`? "
-            "(allowed: mnist)",
+            f"(allowed: {', '.join(axes.names('dataset'))})",
         ),
         ({"rounds": 0}, "rounds: 0 is less than the minimum of 1"),
         ({"rounds": "five"}, "rounds: 'five' is not of type 'integer'"),
@@ -103,7 +108,10 @@ def refusal(config: dict, root: Path = ROOT) -> str:
             "scenarios.baseline.hidden_layers.1: 5.5 is not of type 'integer'",
         ),
         ({"scenarios__baseline__hidden_layers": []}, "scenarios.baseline.hidden_layers: "),
-        ({"scenarios__baseline__hidden_layers": 256}, "scenarios.baseline.hidden_layers: 256"),
+        (
+            {"scenarios__baseline__hidden_layers": 256},
+            "scenarios.baseline.hidden_layers: 256 is not a list: [256] may be meant",
+        ),
         (
             {"data__train_images": 600.5},
             "data.train_images: 600.5 is not of type 'integer', 'null'",
@@ -160,12 +168,12 @@ def test_a_name_is_known_once_there_is_a_file_of_it(tmp_path, file, key):
     usual = {"frameworks": "numpy", "devices": "cpu", "tracks": "controlled"}.get(key, "mnist")
     write(root / file.format("plus"), (ROOT / file.format(usual)).read_text())
     if key == "frameworks":
-        write(root / "workflow/trainers/controlled/plus_mlp.py", "")
+        write(root / "workflow/trainers/controlled/plus_mlp.py", TRAINER)
         write(root / "envs/plus-cpu.yaml", "")
     if key == "devices":
         write(root / "envs/numpy-plus.yaml", "")
     if key == "tracks":
-        write(root / "workflow/trainers/plus/numpy_mlp.py", "")
+        write(root / "workflow/trainers/plus/numpy_mlp.py", TRAINER)
     assert checked(changed(**changes), root)
 
 
@@ -287,3 +295,24 @@ def test_without_devices_and_scenarios_the_cpu_and_the_tutorials_settings_are_me
     config = checked({}, tmp_path)
     assert config["devices"] == ["cpu"]
     assert list(config["scenarios"]) == ["baseline"]
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("workflow/trainers/controlled/numpy_mlp.py", "numpy has no trainer in any track"),
+        ("envs/numpy-cpu.yaml", "numpy has no environment (envs/numpy-DEVICE.yaml)"),
+    ],
+)
+def test_a_framework_that_lacks_a_file_is_refused_and_does_not_vanish(tmp_path, path, found):
+    (project(tmp_path) / path).unlink()
+    assert f"config: frameworks: {found}" in refusal(changed(), tmp_path)
+
+
+def test_a_trainer_without_its_four_banners_is_refused(tmp_path):
+    trainer = project(tmp_path) / "workflow/trainers/controlled/numpy_mlp.py"
+    text = trainer.read_text()
+    trainer.unlink()  # which may be a link to the project's own
+    trainer.write_text(text.replace("# ---- 2. Model ---", "# 2. Model"))
+    found = "workflow/trainers/controlled/numpy_mlp.py: 3 banners such as `# ---- 1. Data ----`"
+    assert f"config: {found}, 4 are needed" in refusal(changed(), tmp_path)

@@ -4,6 +4,7 @@ Each member of an axis is a YAML file that a closed schema in workflow/schemas d
 knows a member's name.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,9 @@ FILES = {  # where the members of each axis lie, seen from the project's root
     "track": "workflow/trainers/{}/track.yaml",
     "dataset": "workflow/datasets/{}.yaml",
 }
+# What begins each of a trainer's sections.
+BANNER = re.compile(r"^# ---- \d\. .+ -+\n", re.MULTILINE)
+SECTIONS = 4
 
 
 def names(axis: str, root: Path = ROOT) -> list[str]:
@@ -77,3 +81,8 @@ def image_count(dataset_name: str, part: str, root: Path = ROOT) -> int:
 def trainer(track_name: str, framework_name: str, root: Path = ROOT) -> Path:
     """The program that trains a framework in a track, whether it is there or not."""
     return root / f"workflow/trainers/{track_name}/{framework_name}_mlp.py"
+
+
+def trainer_parts(source: str) -> list[str]:
+    """What stands before the first of a trainer's banners, and the text of each section."""
+    return BANNER.split(source)

@@ -50,6 +50,8 @@ def _check(config: dict, root: Path) -> None:
     for key, axis in AXES.items():
         for name in config[key]:
             _check_member(axis, name, key, root)
+    for name in config["frameworks"]:
+        _check_framework(name, root)
     for device in config["devices"]:
         if not any((root / f"envs/{f}-{device}.yaml").exists() for f in config["frameworks"]):
             raise Refused(
@@ -73,6 +75,24 @@ def _check(config: dict, root: Path) -> None:
             f"{', '.join(config['tracks'])} with these scenarios"
         )
     _check_tracks(experiment)
+
+
+def _check_framework(name: str, root: Path) -> None:
+    """It has an environment and a trainer somewhere, and its trainers have the four sections."""
+    if not list(root.glob(f"envs/{name}-*.yaml")):
+        raise Refused(f"frameworks: {name} has no environment (envs/{name}-DEVICE.yaml)")
+    trainers = [axes.trainer(track, name, root) for track in axes.names("track", root)]
+    trainers = [trainer for trainer in trainers if trainer.exists()]
+    if not trainers:
+        path = f"workflow/trainers/TRACK/{name}_mlp.py"
+        raise Refused(f"frameworks: {name} has no trainer in any track ({path})")
+    for trainer in trainers:
+        sections = len(axes.trainer_parts(trainer.read_text(encoding="utf-8"))) - 1
+        if sections != axes.SECTIONS:
+            raise Refused(
+                f"{trainer.relative_to(root)}: {sections} banners such as "
+                f"`# ---- 1. Data ----`, {axes.SECTIONS} are needed"
+            )
 
 
 def _check_tracks(experiment: Experiment) -> None:

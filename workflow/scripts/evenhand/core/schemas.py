@@ -77,6 +77,10 @@ def _in_words(error) -> str:
     if error.validator == "anyOf":
         allowed = " or ".join(map(_form_in_words, error.validator_value))
         return f"{where}{error.instance!r} is not {allowed}"
+    if error.validator == "type" and "array" in _types(error.schema):
+        return f"{where}{error.instance!r} is not a list: [{error.instance}] may be meant"
+    if "propertyNames" in error.schema_path:
+        return f"{where}`{error.instance}` is no name: small letters, digits and hyphens only"
     about = error.schema.get("description", "")
     return f"{where}{error.message}" + (f" ({about.strip().rstrip('.')})" if about else "")
 

@@ -23,7 +23,8 @@ from evenhand.report import sentences, tables
 from evenhand.report.results import Results
 from toolbox.record import Record
 
-BANNER = re.compile(r"^# ---- \d\. .+ -+\n", re.MULTILINE)
+# What decides on the numbers, seen from the project's root.
+CODE = ("Snakefile", "config", "envs", "profiles", "requirements.txt", "workflow")
 
 
 def code(results: Results) -> list[dict]:
@@ -45,7 +46,7 @@ def code(results: Results) -> list[dict]:
                     "file": axes.trainer(track, framework, root).relative_to(root).as_posix(),
                     "digest": digest,
                     "is_what_ran": ran[track, framework].trainer_sha256 == digest,
-                    "parts": [colored(part) for part in BANNER.split(source)],
+                    "parts": [colored(part) for part in axes.trainer_parts(source)],
                 }
             )
         if trainers:
@@ -68,13 +69,18 @@ def colored(source: str) -> Markup:
 
 
 def commit() -> str | None:
-    """The commit of the workflow's code, with `-dirty` after it where files differ from it."""
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
-    git += ["--exclude=*", "--abbrev=40"]
+    """The commit of the code, with `-dirty` after it where files differ from it or are new."""
+    commands = (["rev-parse", "HEAD"], ["status", "--porcelain", "--", *CODE])
     try:
-        return subprocess.check_output(git, text=True, stderr=subprocess.DEVNULL).strip()
+        head, changes = (
+            subprocess.check_output(
+                ["git", "-C", str(ROOT), *command], text=True, stderr=subprocess.DEVNULL
+            )
+            for command in commands
+        )
     except (OSError, subprocess.CalledProcessError):  # no git, or a copy without its history
         return None
+    return head.strip() + ("-dirty" if changes else "")
 
 
 def one_record_each(runs: pd.DataFrame) -> list[Record]:

@@ -111,6 +111,11 @@ def scientific(value: float | None) -> str:
     return raised if digits == "1" else f"{digits}{TIMES}{raised}"
 
 
+def allowed(check: str, limit: float) -> str:
+    """A limit of the gate: whole images for the test accuracy, since 2.83 allows two; else nats."""
+    return number(limit // 1, ".0f") if check == "test_accuracy" else scientific(limit)
+
+
 def deviation(check: str, value: float) -> str:
     """A deviation or a limit of the gate: images for the test accuracy, else nats."""
     return number(value, ".0f") if check == "test_accuracy" else scientific(value)

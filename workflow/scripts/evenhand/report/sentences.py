@@ -12,6 +12,7 @@ from evenhand.core.published import published_logs, published_ratio
 from evenhand.report.results import (
     INFINITE,
     Results,
+    allowed,
     contests,
     counted,
     deviation,
@@ -309,7 +310,7 @@ def failure(results: Results, row) -> str:
         check=text["checks"][row.check],
         step=number(row.step, ".0f"),
         deviation=deviation(row.check, row.deviation),
-        limit=deviation(row.check, row.limit),
+        limit=allowed(row.check, row.limit),
         cause=text["causes"][row.cause].format(detail=detail),
     )
 

@@ -12,6 +12,7 @@ from evenhand.report.looks import Look
 from evenhand.report.results import (
     NONE,
     Results,
+    allowed,
     between,
     contests,
     counted,
@@ -112,7 +113,7 @@ def gate_tables(results: Results) -> list[Table]:
         for (name, tier, check), group in gate.groupby(["competitor", "tier", "check"], sort=False):
             worst = group.loc[group["deviation"].idxmax()]
             row = [results.label(name), tier, text["checks"][check]]
-            row += [deviation(check, worst["deviation"]), deviation(check, worst["limit"])]
+            row += [deviation(check, worst["deviation"]), allowed(check, worst["limit"])]
             row.append(number(group["step"].min(), ".0f"))
             rows.append([*row, f"{group['passed'].eq(True).sum()} / {len(group)}"])
         contest = results.text["contest"].format(track=track, scenario=scenario)
@@ -313,7 +314,7 @@ def environment_table(results: Results) -> Table:
     graphics = [gpus(text, of_name) for of_name in records.values()]
     if {*graphics} != {NONE}:
         shown[text["rows"]["gpu"]] = graphics
-    for scenario in results.config["scenarios"]:
+    for scenario in dict.fromkeys(scenario for _, scenario in results.experiment.contests):
         label = text["rows"]["threads"].format(scenario=scenario)
         shown[label] = [threads(text, of_name, scenario) for of_name in records.values()]
     shown |= {

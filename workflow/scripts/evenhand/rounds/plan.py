@@ -56,14 +56,15 @@ def missing_runs(
 ) -> dict[int, list[str]]:
     """The rounds of a contest that are not complete, each with the competitors that it lacks.
 
-    A round whose file is to be made `again` lacks everybody.
+    A record that is to be made `again` is missing, and all of a round whose file is.
     """
     members = experiment.competitors(track)
     lacking = {}
     for number in range(experiment.config["rounds"]):
         of = Round(track, scenario, number)
         lost = str(of.path(results)) in again
-        absent = [name for name in members if lost or not of.run(name).path(results).exists()]
+        paths = {name: of.run(name).path(results) for name in members}
+        absent = [n for n, path in paths.items() if lost or str(path) in again or not path.exists()]
         if absent:
             lacking[number] = absent
     return lacking
@@ -85,7 +86,8 @@ def plan(
     rounds = experiment.config["rounds"]
     contests, jobs, runs, seconds, with_gpu, known = [], 0, 0, 0.0, 0.0, set()
     for track, scenario in experiment.contests:
-        members = experiment.competitors(track)
+        if not (members := experiment.competitors(track)):
+            continue
         costs = {m: seconds_of_a_run(experiment, track, scenario, m, earlier) for m in members}
         lacking = missing_runs(experiment, track, scenario, results, again)
         due = [name for absent in lacking.values() for name in absent]
@@ -108,8 +110,13 @@ def plan(
         on = " and ".join(filter(None, [rests, guesses]))
         estimate = [
             f"About {minutes} min of timed runs; this rests on {on}.",
-            f"On a cluster: {jobs} jobs, {seconds / 3600:.1f} node-hours, "
+            f"On a cluster: {_counted(jobs, 'job')}, {seconds / 3600:.1f} node-hours, "
             f"{with_gpu / 3600:.1f} GPU-hours.",
         ]
-    title = f"The plan: {rounds} rounds, {runs} timed runs to do, one at a time"
+    to_do = f"{_counted(rounds, 'round')}, {_counted(runs, 'timed run')} to do"
+    title = f"The plan: {to_do}, one at a time"
     return "\n".join([title, *contests, *excluded, *estimate])
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
