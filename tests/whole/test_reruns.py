@@ -22,7 +22,6 @@ print(*(m.__file__ for m in ours if getattr(m, "__file__", None)), sep="\\n")
 """
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_modules_of_a_program_are_those_that_python_loads(program):
     loaded = subprocess.run(
