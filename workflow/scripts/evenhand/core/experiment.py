@@ -3,7 +3,7 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
 
@@ -17,7 +17,7 @@ MOST_RUNS_IN_CSV = 10_000
 AROUND_TRAINING = ("threads", "tracks", "loader_workers")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Experiment:
     """A completed configuration, and who takes no part although it asks for them.
 
@@ -71,6 +71,7 @@ class Experiment:
         a_round = sum(len(self.competitors(track)) for track, _ in self.contests)
         return "csv" if self.config["rounds"] * a_round <= MOST_RUNS_IN_CSV else "parquet"
 
+    @cache  # noqa: B019, asked for every job; an experiment lives as long as the process
     def training(self, scenario: str) -> dict:
         """A scenario's settings with everything that its data set and the data section add.
 
@@ -91,6 +92,7 @@ class Experiment:
         layers = [inputs, *settings["hidden_layers"], dataset["classes"]]
         return settings | of_dataset | images | {"layers": layers}
 
+    @cache  # noqa: B019
     def same_training(self, scenario: str) -> str:
         """The first scenario with the same training as this one, threads and loader aside.
 
