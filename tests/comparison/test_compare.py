@@ -8,6 +8,7 @@ from evenhand.comparison import compare, inference
 from support.comparisons import (
     COMPETITORS,
     MXNET,
+    SETTINGS,
     THREE,
     TWO,
     compared,
@@ -21,6 +22,11 @@ from support.comparisons import (
 pytestmark = pytest.mark.fast
 
 # ---- Ratios and verdicts ---------------------------------------------
+
+
+def tables(runs, reasons=None):
+    """The comparison and the changes, all runs admitted."""
+    return compare.compare(runs, runs, reasons or {}, COMPETITORS, SETTINGS)
 
 
 def test_every_pair_is_compared_once_with_the_configs_first_as_b():
@@ -40,20 +46,30 @@ def test_ratio_and_interval_are_those_of_the_rounds():
     )
 
 
-def test_p_values_are_adjusted_within_a_track_and_scenario_alone():
-    three, two = make_runs(THREE), make_runs(TWO, scenario="one-thread")
-    table = compared(pd.concat([three, two]))
-    baseline = table[table["scenario"] == "baseline"]
-    alone = [inference.effect(compare.pair(three, a, b)["d"]) for a, b in baseline.index]
-    assert baseline["p_value"].to_numpy() == pytest.approx(
-        inference.holm([found.p_different for found in alone])
+def test_p_values_are_adjusted_over_the_whole_page():
+    three, two = make_runs(THREE), make_runs(TWO, scenario="one-thread", noise=0.02)
+    table, changes = tables(pd.concat([three, two]))
+    pairs = [compare.pair(three, *names)["d"] for names in zip(table["a"], table["b"], strict=True)]
+    pairs[-1] = compare.pair(two, *MXNET)["d"]
+    alone = inference.effect([*pairs, pairs[-1] - pairs[0]])
+    assert [*table["p_value"], *changes["p_value"]] == pytest.approx(
+        inference.holm(alone.p_different)
     )
-    assert baseline["p_same"].to_numpy() == pytest.approx(
-        inference.holm([found.p_same for found in alone])
+    # sameness is another kind of error, and nothing is said of changes that are none
+    assert table["p_same"].to_numpy() == pytest.approx(inference.holm(alone.p_same[:4]))
+
+
+def test_the_rounds_needed_are_planned_for_all_tests_of_the_page():
+    close = {"pytorch-cpu": 0.40, "mxnet-cpu": 0.41}
+    alone, _ = tables(make_runs(close, noise=0.03))
+    wide, _ = tables(
+        pd.concat(make_runs(close, noise=0.03, scenario=str(number)) for number in range(4))
     )
-    single = inference.effect(compare.pair(two, *MXNET)["d"])
-    other = table[table["scenario"] == "one-thread"].loc[MXNET]
-    assert other["p_value"] == pytest.approx(single.p_different)
+    assert wide.loc[0, "rounds_needed"] > alone.loc[0, "rounds_needed"]
+    d = compare.pair(make_runs(close, noise=0.03), *MXNET)["d"]
+    # four pairs, and as many changes as there are two of four scenarios; these are all the same
+    # in every round, which is a test as any other
+    assert wide.loc[0, "rounds_needed"] == inference.rounds_needed(d, tests=10)
 
 
 def test_an_undecided_pair_says_how_many_rounds_more():
@@ -72,7 +88,7 @@ def test_a_difference_that_only_the_adjustment_hides_is_remarked():
     row = compared(runs).loc[MXNET]
     assert row["p_value"] == pytest.approx(0.082, abs=5e-4)
     assert row["verdict"] == "undecided"
-    assert "the interval excludes 1, but not after adjustment for 3 pairs" in row["notes"]
+    assert "excludes 1, but not after adjustment for the 3 tests of this page" in row["notes"]
 
 
 # ---- What is not ranked ----------------------------------------------
@@ -80,7 +96,7 @@ def test_a_difference_that_only_the_adjustment_hides_is_remarked():
 
 def test_a_competitor_outside_the_gate_is_not_comparable_and_has_no_ratio():
     runs = make_runs(THREE)
-    table = compared(runs, gate=make_gate(runs, mxnet="last_batch_update"))
+    table = compared(runs, gate=make_gate(runs, mxnet="last_batch_loss"))
     for name in (MXNET, ("numpy-cpu", "mxnet-cpu")):
         row = table.loc[name]
         assert row["verdict"] == row["words"] == "not comparable"
@@ -177,7 +193,7 @@ def test_a_round_with_a_missing_member_is_shown_and_not_paired():
     table = compared(runs)
     assert table["rounds"].tolist() == [4, 5, 4]
     assert (
-        "rounds not paired, since a run is missing or was rejected: 2" in table.loc[MXNET, "notes"]
+        "not paired, since a run is missing or was rejected: round 2" in table.loc[MXNET, "notes"]
     )
 
 
@@ -216,16 +232,27 @@ def test_a_run_without_a_time_is_not_paired():
     assert compared(runs).loc[MXNET, "rounds"] == 4
 
 
+@pytest.mark.parametrize(
+    ("of_mxnet", "expected"), [("quiet", "quiet"), ("quiet and a GPU", "quiet and a GPU / quiet")]
+)
+def test_the_kind_of_machine_is_that_of_both_members(of_mxnet, expected):
+    """Only who uses a GPU has it in its fingerprint."""
+    runs = make_runs(THREE)
+    runs.loc[runs["competitor"] == "mxnet-cpu", "fingerprint"] = of_mxnet
+    assert set(compare.pair(runs, *MXNET)["fingerprint"]) == {expected}
+    assert set(compare.pair(runs, "numpy-cpu", "pytorch-cpu")["fingerprint"]) == {"quiet"}
+
+
 # ---- From one scenario to another ------------------------------------
 
 
-def scenario_effect(runs, reasons=None):
-    return compare.scenario_effect(runs, reasons or {}, COMPETITORS, 0.95)
+def changed(runs, reasons=None):
+    return tables(runs, reasons)[1]
 
 
 def test_what_threads_change_is_the_paired_quotient_of_the_ratios():
     runs = two_scenarios()
-    (row,) = scenario_effect(runs).to_dict("records")
+    (row,) = changed(runs).to_dict("records")
     d_x, d_y = (
         compare.pair(runs[runs["scenario"] == s], *MXNET)["d"] for s in ("baseline", "one-thread")
     )
@@ -235,22 +262,46 @@ def test_what_threads_change_is_the_paired_quotient_of_the_ratios():
     assert [row["change"], row["low"], row["high"]] == pytest.approx(list(expected[:3]))
     assert row["change"] == pytest.approx(row["ratio_y"] / row["ratio_x"])
     assert row["low"] > 1.6
+    assert row["verdict"] == "rises"
+
+
+def test_a_change_is_claimed_only_if_the_page_allows_it():
+    # d_y - d_x = 0.07 -+ 0.03, four times: p = 0.027, as above; d_x and d_y are -+half of it, and
+    # so have the same p
+    runs = two_scenarios(rounds=4)
+    half = np.array([0.04, 0.10, 0.04, 0.10]) / 2
+    log_seconds = [np.stack([0 * half, d], axis=1) for d in (-half, half)]  # pytorch, mxnet
+    runs[compare.SECONDS] = np.exp(np.concatenate(log_seconds).ravel())
+    (row,) = changed(runs).to_dict("records")
+    assert row["low"] > 1
+    assert row["p_value"] == pytest.approx(3 * 0.0273, abs=5e-4)
+    assert row["verdict"] == "undecided"
 
 
 def test_rounds_are_matched_between_scenarios_on_one_kind_of_machine_alone():
     runs = two_scenarios()
     runs.loc[runs["scenario"].eq("one-thread") & runs["round"].eq(1), "fingerprint"] = "other"
     runs = runs[~(runs["scenario"].eq("baseline") & runs["round"].eq(4))]
-    (row,) = scenario_effect(runs).to_dict("records")
+    (row,) = changed(runs).to_dict("records")
     assert row["rounds"] == 3
 
 
 def test_a_pair_that_is_not_comparable_has_no_scenario_effect():
     reasons = {("tutorial", "one-thread", "mxnet-cpu"): ("no_proof", {})}
-    assert scenario_effect(two_scenarios(), reasons).empty
+    assert changed(two_scenarios(), reasons).empty
+
+
+def test_a_change_over_a_single_round_is_not_tested_and_counts_for_nothing():
+    runs = two_scenarios()
+    runs = runs[runs["scenario"].eq("baseline") | runs["round"].eq(0)]
+    table, changes = tables(runs)
+    assert changes["verdict"].tolist() == ["not tested"]
+    assert changes[["low", "high", "p_value"]].isna().all(axis=None)
+    alone = inference.effect(compare.pair(runs[runs["scenario"] == "baseline"], *MXNET)["d"])
+    assert table.loc[0, "p_value"] == pytest.approx(alone.p_different)  # the only test
 
 
 def test_one_scenario_has_no_scenario_effect():
-    effects = scenario_effect(make_runs(TWO))
-    assert effects.empty
-    assert list(effects.columns) == compare.SCENARIO_EFFECT
+    changes = changed(make_runs(TWO))
+    assert changes.empty
+    assert list(changes.columns) == compare.SCENARIO_EFFECT

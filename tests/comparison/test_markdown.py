@@ -1,6 +1,5 @@
 """The comparison in Markdown says what its tables say."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,11 +19,10 @@ FAILED |= {"check": "steps", "step": None}
 
 def written(runs, reasons, published):
     """The comparison, and its Markdown."""
-    table = compare.compare(runs, runs, reasons, COMPETITORS, SETTINGS)
-    beside = remarks.remarks(table, runs, runs, reasons, SETTINGS["spread_limit"])
+    table, changes = compare.compare(runs, runs, reasons, COMPETITORS, SETTINGS)
+    beside = remarks.remarks(table, changes, runs, runs, reasons, SETTINGS["spread_limit"])
     table = remarks.with_notes(table, beside, text())
-    effects = compare.scenario_effect(runs, reasons, COMPETITORS, 0.95)
-    return table, markdown(table, effects, runs, published, SETTINGS)
+    return table, markdown(table, changes, runs, published, SETTINGS)
 
 
 def cells(line):
@@ -48,7 +46,8 @@ def test_the_markdown_says_what_the_table_says():
     ]
     assert text.count("0.383") == text.count("published ratio") == 1
     assert "\n- numpy-cpu / pytorch-cpu: numpy-cpu failed the gate: order" in text
-    assert "| baseline: " in text
+    (line,) = (cells(line) for line in text.splitlines() if "| baseline: " in line)
+    assert line[-1] == "rises"
     assert "nan" not in text
 
 
@@ -72,7 +71,6 @@ def test_numbers_are_not_formatted_a_second_time():
 
 def test_a_comparison_without_pairs_is_but_its_introduction():
     runs = make_runs({"pytorch-cpu": 0.4})
-    table = compare.compare(runs, runs, {}, COMPETITORS, SETTINGS).assign(notes="")
-    effects = compare.scenario_effect(runs, {}, COMPETITORS, 0.95)
-    assert "|" not in markdown(table, effects, runs, {}, SETTINGS)
-    assert np.isclose(len(effects), 0)
+    table, changes = compare.compare(runs, runs, {}, COMPETITORS, SETTINGS)
+    assert changes.empty
+    assert "|" not in markdown(table.assign(notes=""), changes, runs, {}, SETTINGS)

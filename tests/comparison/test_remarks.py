@@ -28,6 +28,33 @@ def test_fewer_than_five_rounds_are_said_loudly():
     assert "ONLY" not in compared(make_runs(TWO, rounds=5)).loc[MXNET, "notes"]
 
 
+@pytest.mark.parametrize(("language", "said"), [("en", "ONLY 1 PAIRED ROUND:"), ("zh", "1 轮")])
+def test_one_round_is_not_said_in_the_plural(language, said):
+    _, table = with_remarks(make_runs(TWO, rounds=1))
+    assert any(said in sentence for sentence in remarks.sentences(table, text(language), label))
+
+
+def test_a_remark_on_one_round_names_a_round():
+    runs = make_runs(TWO, rounds=6)
+    of_mxnet = runs["competitor"].eq("mxnet-cpu")
+    runs.loc[runs["round"].eq(5), "fingerprint"] = "other"
+    runs.loc[runs["round"].eq(5) & of_mxnet, compare.SECONDS] *= 1.5
+    _, table = with_remarks(runs[~(runs["round"].eq(4) & of_mxnet)])
+    machines, unpaired, outliers = remarks.phrases(table, text())
+    assert machines.endswith("quiet (rounds 0, 1, 2, 3), other (round 5)")
+    assert unpaired.endswith("rejected: round 4")
+    assert outliers.endswith("kept: round 5")
+
+
+def test_a_kind_of_machine_of_two_fingerprints_is_named_by_both():
+    runs = make_runs(TWO, rounds=6)
+    of_gpu = runs["competitor"].eq("mxnet-cpu")
+    runs.loc[of_gpu, "fingerprint"] = "0123456789abcdef"
+    runs.loc[of_gpu & runs["round"].ge(4), "fingerprint"] = "fedcba9876543210"
+    notes = compared(runs).loc[MXNET, "notes"]
+    assert "0123456789ab / quiet (rounds 0, 1, 2, 3), fedcba987654 / quiet (rounds 4, 5)" in notes
+
+
 def test_several_kinds_of_machine_are_named():
     runs = make_runs(TWO, rounds=6)
     runs.loc[runs["round"] >= 4, "fingerprint"] = "other"
@@ -74,7 +101,7 @@ def spoiled():
     runs.loc[runs["round"].eq(6) & runs["competitor"].eq("mxnet-cpu"), compare.SECONDS] *= 1.6
     runs = runs[~(runs["round"].eq(2) & runs["competitor"].eq("numpy-cpu"))]
     few = make_runs(THREE, rounds=4, scenario="few")
-    first = np.array([0.04, 0.10, 0.04, 0.10])  # see test_compare.py: three pairs hide it
+    first = np.array([0.04, 0.10, 0.04, 0.10])  # see test_compare.py: other tests hide it
     few[compare.SECONDS] = np.exp(np.stack([0 * first, first, -first], axis=1).ravel())
     failing = make_runs(TWO, scenario="failing")
     seeded = make_runs(TWO, track="tutorial")
@@ -107,7 +134,7 @@ def test_details_are_what_a_sentence_names():
     assert details["inconsistent"] == values | margins
     assert details["few_rounds"] == {"count": 4, "least": 5}
     assert details["unpaired"] == {"rounds": [2]}
-    assert details["adjusted"] == {"pairs": 3}
+    assert details["adjusted"] == {"tests": 9}  # three pairs twice, and their changes
     assert details["machines"]["machines"]["another-machine-with-a-long-name"] == [5, 6, 7]
 
 
@@ -154,9 +181,7 @@ def test_every_remark_has_a_sentence_in_every_language(language):
 def test_a_sentence_names_its_competitor_or_else_its_pair():
     _, table = with_remarks(**spoiled())
     said = remarks.sentences(table, text(), label)
-    assert (
-        "NUMPY and PYTORCH: rounds not paired, since a run is missing or was rejected: 2." in said
-    )
+    assert "NUMPY and PYTORCH: not paired, since a run is missing or was rejected: round 2." in said
     assert any(s.startswith("MXNET failed the gate: the audit rejects its record (") for s in said)
     assert any("another-mach (rounds 5, 6, 7)" in s for s in said)
 

@@ -82,7 +82,7 @@ def with_remarks(runs, audit=None, gate=None, check=None, settings=SETTINGS):
     check = make_check(runs) if check is None else check
     sound = compare.admit(runs, make_audit() if audit is None else audit)
     reasons = compare.not_comparable(runs, gate, check)
-    table = compare.compare(runs, sound, reasons, COMPETITORS, settings)
+    table, changes = compare.compare(runs, sound, reasons, COMPETITORS, settings)
     assert list(table.columns) == compare.COMPARISON
-    beside = remarks.remarks(table, runs, sound, reasons, settings["spread_limit"])
+    beside = remarks.remarks(table, changes, runs, sound, reasons, settings["spread_limit"])
     return remarks.with_notes(table, beside, text()), beside

@@ -2,7 +2,8 @@
 
 comparison.csv has a row for each pair in a track and scenario: ratio = seconds of a / seconds of b,
 and rounds_needed counts those beyond the rounds at hand. thread_effect.csv has a row for each pair
-and each two scenarios of a track: change = ratio_y / ratio_x. docs/tables.md has every column.
+and each two scenarios of a track: change = ratio_y / ratio_x. All tests of both are one family: the
+error rates are those of the whole page. docs/tables.md has every column.
 """
 
 from itertools import combinations
@@ -20,6 +21,7 @@ SECONDS = "median_epoch_seconds"  # of a run: the epochs after the warm-up
 CONTEST = ["track", "scenario"]
 PAIR = [*CONTEST, "a", "b"]
 RUN = [*CONTEST, "round", "competitor"]
+BOTH = " / "  # between the fingerprints of a pair whose members have different ones
 
 COMPARISON = [
     *(*PAIR, "rounds", "ratio", "low", "high", "p_value", "p_same"),
@@ -27,7 +29,7 @@ COMPARISON = [
 ]
 SCENARIO_EFFECT = [
     *("track", "a", "b", "scenario_x", "scenario_y"),
-    *("rounds", "ratio_x", "ratio_y", "change", "low", "high"),
+    *("rounds", "ratio_x", "ratio_y", "change", "low", "high", "p_value", "verdict"),
 ]
 
 # Why a competitor is not ranked, by (track, scenario, competitor): a remark's code and details.
@@ -105,13 +107,20 @@ def of_scenario(runs: pd.DataFrame, track: str, scenario: str) -> pd.DataFrame:
 def pair(sound: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     """The rounds of one track and scenario in which both were admitted, by number.
 
-    Columns: d = ln(seconds of a / seconds of b), and the fingerprint of the round's machine (the
-    audit has seen to it that a round has one).
+    Columns: d = ln(seconds of a / seconds of b), and `fingerprint`, the kind of machine. A round
+    has one machine, and its runs one fingerprint, unless one used a GPU and another did not: such
+    a pair's kind is both, as `a / b`.
     """
-    seconds = sound.pivot(index="round", columns="competitor", values=SECONDS)
-    both = seconds.reindex(columns=[a, b]).dropna()
-    fingerprint = sound.drop_duplicates("round").set_index("round")["fingerprint"]
-    return both.assign(d=inference.log_ratios(both[a], both[b])).join(fingerprint)
+    by_round = sound[["round", "competitor", SECONDS, "fingerprint"]].set_index("round")
+    of_a, of_b = (by_round[by_round["competitor"] == name] for name in (a, b))
+    both = of_a.join(of_b, how="inner", suffixes=("_a", "_b")).sort_index()
+    kind, other = both["fingerprint_a"], both["fingerprint_b"]
+    return pd.DataFrame(
+        {
+            "d": inference.log_ratios(both[f"{SECONDS}_a"], both[f"{SECONDS}_b"]),
+            "fingerprint": kind.where(kind == other, kind + BOTH + other),
+        }
+    )
 
 
 def spread(sound: pd.DataFrame, competitor: str) -> float:
@@ -126,13 +135,53 @@ def compare(
     reasons: Reasons,
     competitors: list[str],
     settings: dict,
-) -> pd.DataFrame:
-    """A row for each pair: `competitors` in the config's order, of which a pair's b comes first.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A row for each pair, and a row for each change of a pair's ratio between two scenarios.
 
-    `sound` are the admitted of `runs`; `settings` is the config's section `comparison`.
-    P-values are Holm-adjusted over the pairs of one track and scenario that can be tested.
+    `competitors` are in the config's order, of which a pair's b comes first; `sound` are the
+    admitted of `runs`; `settings` is the config's section `comparison`. P-values are Holm-adjusted
+    over everything that can be tested: those of differences and of changes together, and those of
+    sameness, which is another kind of error, for themselves.
     """
     margin, confidence = settings["margin"], settings["confidence"]
+    pairs = _pairs(runs, sound, reasons, competitors, settings)
+    changes = _changes(sound, reasons, competitors, confidence)
+
+    adjusted = inference.holm([*pairs["p_value"], *changes["p_value"]])
+    pairs["p_value"], changes["p_value"] = np.split(adjusted, [len(pairs)])
+    pairs["p_same"] = inference.holm(pairs["p_same"])
+
+    verdicts = inference.verdict(pairs["ratio"], pairs["p_value"], pairs["p_same"], confidence)
+    pairs["verdict"] = np.where(pairs["comparable"], verdicts, "not comparable")
+    changes["verdict"] = inference.change_verdict(changes["change"], changes["p_value"], confidence)
+    tests = tests_of_differences(pairs, changes)
+    pairs["rounds_needed"] = [
+        inference.rounds_needed(d, tests, margin, confidence) if verdict == "undecided" else np.nan
+        for d, verdict in zip(pairs["d"], pairs["verdict"], strict=True)
+    ]
+    pairs["words"] = [
+        inference.words(verdict, needed, margin)
+        for verdict, needed in zip(pairs["verdict"], pairs["rounds_needed"], strict=True)
+    ]
+    return pairs[COMPARISON], changes[SCENARIO_EFFECT]
+
+
+def tests_of_differences(pairs: pd.DataFrame, changes: pd.DataFrame) -> int:
+    """How many differences and changes were tested: the family that `p_value` is adjusted for."""
+    return int(pairs["p_value"].count() + changes["p_value"].count())
+
+
+def _pairs(
+    runs: pd.DataFrame,
+    sound: pd.DataFrame,
+    reasons: Reasons,
+    competitors: list[str],
+    settings: dict,
+) -> pd.DataFrame:
+    """What the rounds say about each pair: the table's columns before adjustment and verdict.
+
+    Besides them: `comparable`, and `d`, the log ratios of the pair's rounds.
+    """
     rows = []
     for (track, scenario), here in runs.groupby(CONTEST, sort=False):
         sound_here = of_scenario(sound, track, scenario)
@@ -140,7 +189,8 @@ def compare(
         for b, a in combinations(taking_part, 2):
             paired = pair(sound_here, a, b)
             comparable = not any((track, scenario, name) in reasons for name in (a, b))
-            found = inference.effect(paired["d"] if comparable else [], margin, confidence)
+            tested = paired["d"] if comparable else []
+            found = inference.effect(tested, settings["margin"], settings["confidence"])
             rows.append(
                 {
                     "track": track,
@@ -156,47 +206,21 @@ def compare(
                     "spread_a": spread(sound_here, a),
                     "spread_b": spread(sound_here, b),
                     "outliers": ";".join(map(str, paired.index[inference.outliers(paired["d"])])),
-                    # for what follows, not for the table
                     "comparable": comparable,
                     "d": paired["d"].to_numpy(),
                 }
             )
-    if not rows:
-        return pd.DataFrame(columns=COMPARISON)
-
-    table = pd.DataFrame(rows)
-    family = table.groupby(CONTEST)
-    table["tests"] = tested_pairs(table)
-    for p in ("p_value", "p_same"):
-        table[p] = family[p].transform(inference.holm)
-    verdicts = inference.verdict(table["ratio"], table["p_value"], table["p_same"], confidence)
-    table["verdict"] = np.where(table["comparable"], verdicts, "not comparable")
-    table["rounds_needed"] = [
-        inference.rounds_needed(row["d"], row["tests"], margin, confidence)
-        if row["verdict"] == "undecided"
-        else np.nan
-        for _, row in table.iterrows()
-    ]
-    table["words"] = [
-        inference.words(verdict, needed, margin)
-        for verdict, needed in zip(table["verdict"], table["rounds_needed"], strict=True)
-    ]
-    return table[COMPARISON]
+    return pd.DataFrame(rows, columns=[*COMPARISON, "comparable", "d"])
 
 
-def tested_pairs(table: pd.DataFrame) -> pd.Series:
-    """For each row of the comparison, how many pairs of its track and scenario were tested."""
-    return table.groupby(CONTEST)["p_value"].transform("count")
-
-
-def scenario_effect(
+def _changes(
     sound: pd.DataFrame, reasons: Reasons, competitors: list[str], confidence: float
 ) -> pd.DataFrame:
-    """How a pair's ratio changes from scenario x to scenario y of a track, such as other threads.
+    """How a pair's ratio changes from scenario x to scenario y of a track, before adjustment.
 
-    change = ratio_y / ratio_x = exp(mean(d_y - d_x)), with Student's interval on the differences.
-    Rounds are paired by number, where both scenarios have them on one kind of machine; both ratios
-    are over these rounds alone. A pair with a member that is not comparable has no row.
+    change = ratio_y / ratio_x = exp(mean(d_y - d_x)), with Student's interval and test on the
+    differences. Rounds are paired by number, where both scenarios have them on one kind of machine;
+    both ratios are over these rounds alone. A pair with a member that is not comparable has no row.
     """
     rows = []
     for track, here in sound.groupby("track", sort=False):
@@ -208,11 +232,12 @@ def scenario_effect(
             ]
             for b, a in combinations(ranked, 2):
                 d_x, d_y = (pair(of_scenario(here, track, s), a, b) for s in (x, y))
-                both = d_x.join(d_y, suffixes=("_x", "_y")).query("fingerprint_x == fingerprint_y")
+                both = d_x.join(d_y, how="inner", suffixes=("_x", "_y"))
+                both = both[both["fingerprint_x"] == both["fingerprint_y"]]
                 if both.empty:
                     continue
-                change = inference.effect(both["d_y"] - both["d_x"], confidence=confidence)
+                found = inference.effect(both["d_y"] - both["d_x"], confidence=confidence)
                 ratios = np.exp([both["d_x"].mean(), both["d_y"].mean()])
-                interval = change.ratio, change.low, change.high
-                rows.append((track, a, b, x, y, len(both), *ratios, *interval))
-    return pd.DataFrame(rows, columns=SCENARIO_EFFECT)
+                tested = found.ratio, found.low, found.high, found.p_different
+                rows.append((track, a, b, x, y, len(both), *ratios, *tested))
+    return pd.DataFrame(rows, columns=SCENARIO_EFFECT[:-1])

@@ -113,24 +113,34 @@ def verdict(
     even where it is also proved not to be zero. Then "faster" (ratio below 1) or "slower", else
     "undecided"; "not ranked" where there was no test.
     """
+    ratio, p_different, p_same = (np.asarray(of, float) for of in (ratio, p_different, p_same))
     alpha = 1 - confidence
-    different = np.less_equal(p_different, alpha)
+    different = p_different <= alpha
     return np.select(
-        [
-            np.isnan(p_different),
-            np.less_equal(p_same, alpha),
-            different & np.less(ratio, 1),
-            different,
-        ],
+        [np.isnan(p_different), p_same <= alpha, different & (ratio < 1), different],
         ["not ranked", "same", "faster", "slower"],
         "undecided",
     )
 
 
+def change_verdict(change: ArrayLike, p_changed: ArrayLike, confidence: float = 0.95) -> np.ndarray:
+    """Where a ratio goes from one scenario to another, as its adjusted p-value allows.
+
+    "rises" (change above 1) or "falls", else "undecided"; "not tested" where there was no test.
+    """
+    change, p_changed = (np.asarray(of, float) for of in (change, p_changed))
+    changed = p_changed <= 1 - confidence
+    return np.select(
+        [np.isnan(p_changed), changed & (change > 1), changed],
+        ["not tested", "rises", "falls"],
+        "undecided",
+    )
+
+
 def rounds_needed(
-    d: ArrayLike, pairs: int = 1, margin: float = 0.03, confidence: float = 0.95
-) -> float:
-    """How many rounds more than `d` holds until a verdict is likely; `d` of shape (rounds,).
+    d: ArrayLike, tests: int = 1, margin: float = 0.03, confidence: float = 0.95
+) -> np.ndarray:
+    """How many rounds more than `d` holds until a verdict is likely; `d` of shape (..., rounds).
 
     If m and s, the mean and standard deviation seen, are the true ones, the smallest N at which
     one of two tests succeeds with a chance of 80 % or more (Chow, Shao, Wang 2008):
@@ -138,17 +148,19 @@ def rounds_needed(
         difference: (t(1 - alpha/2, N-1) + t(0.8, N-1)) s / sqrt(N) <= |m|
         sameness:   (t(1 - alpha,   N-1) + t(0.9, N-1)) s / sqrt(N) <= ln(1+margin) - |m|
 
-    with alpha = (1 - confidence) / pairs, Holm's strictest step. Returns N - rounds, at least 1,
+    with alpha = (1 - confidence) / tests, Holm's strictest step. Returns N - rounds, at least 1,
     or infinity where that is more than 1000; NaN for fewer than two rounds. m and s are estimates:
     this plans the size of the next experiment and promises nothing.
     """
     d = np.asarray(d, dtype=float)
-    if len(d) < 2:
-        return np.nan
+    rounds = d.shape[-1]
+    if rounds < 2:
+        return np.full(d.shape[:-1], np.nan)[()]
     more = np.arange(1, MOST_ROUNDS + 1)
-    total = len(d) + more
-    alpha = (1 - confidence) / pairs
-    mean, error = np.abs(d.mean()), d.std(ddof=1) / np.sqrt(total)
+    total = rounds + more
+    alpha = (1 - confidence) / tests
+    mean = np.abs(d.mean(axis=-1, keepdims=True))
+    error = d.std(axis=-1, ddof=1, keepdims=True) / np.sqrt(total)
 
     def reach(level: float, power: float) -> np.ndarray:
         return (student.ppf(level, total - 1) + student.ppf(power, total - 1)) * error
@@ -156,7 +168,7 @@ def rounds_needed(
     enough = (reach(1 - alpha / 2, POWER) <= mean) | (
         reach(1 - alpha, (1 + POWER) / 2) <= np.log1p(margin) - mean
     )
-    return float(more[enough.argmax()]) if enough.any() else np.inf
+    return np.where(enough.any(axis=-1), more[enough.argmax(axis=-1)], np.inf)[()]
 
 
 def words(verdict: str, needed: float, margin: float = 0.03) -> str:

@@ -11,20 +11,21 @@ from evenhand.core.published import published_ratio
 
 INTRO = """\
 Ratio = seconds of A / seconds of B, an epoch each, paired by round, with Student's {} interval.
-Verdicts are Holm-adjusted over the pairs of a table; "the same" is proved by two one-sided tests.
+Verdicts are Holm-adjusted over the pairs of all tables and the changes from scenario to scenario;
+"the same" is proved by two one-sided tests.
 """
 
 
 def markdown(
     table: pd.DataFrame,
-    effects: pd.DataFrame,
+    changes: pd.DataFrame,
     sound: pd.DataFrame,
     published: Mapping[tuple[str, str], dict],
     settings: dict,
 ) -> str:
     """comparison.csv and thread_effect.csv as Markdown, a table for each track and scenario.
 
-    `table` and `effects` are the two, `sound` the admitted runs. `published` holds the
+    `table` and `changes` are the two, `sound` the admitted runs. `published` holds the
     published logs that belong beside a (track, scenario), by competitor; `settings` is the
     config's section `comparison`. The seconds are geometric means over the admitted rounds,
     whose quotient is the paired ratio where no round lacks a member.
@@ -52,12 +53,12 @@ def markdown(
         parts += [f"### {', '.join(contest)}\n", _table(rows)]
         if notes := [f"- {r.a} / {r.b}: {r.notes}.\n" for r in pairs.itertuples() if r.notes]:
             parts.append("".join(notes))
-    if len(effects):
-        parts += ["### From one scenario to another\n", _effects(effects, confidence)]
+    if len(changes):
+        parts += ["### From one scenario to another\n", _changes(changes, confidence)]
     return "\n".join(parts)
 
 
-def _effects(effects: pd.DataFrame, confidence: str) -> str:
+def _changes(changes: pd.DataFrame, confidence: str) -> str:
     rows = [
         {
             "track": row.track,
@@ -67,8 +68,9 @@ def _effects(effects: pd.DataFrame, confidence: str) -> str:
             "change": _number(row.change),
             f"{confidence} interval": _interval(row),
             "rounds": str(row.rounds),
+            "the ratio": row.verdict,
         }
-        for row in effects.itertuples()
+        for row in changes.itertuples()
     ]
     return _table(rows)
 

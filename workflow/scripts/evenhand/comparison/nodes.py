@@ -1,7 +1,8 @@
 """Ratios by kind of machine: which nodes took part, and whether the answer depends on them.
 
-A kind of machine is a fingerprint: processor, cores, memory and whatever else decides the speed. A
-pair whose intervals on two kinds do not overlap has no single ratio.
+A kind of machine is a fingerprint: processor, cores, memory, GPU. That of a pair is `a / b` where
+its members have different ones, since only one of the two used a GPU. A pair whose intervals on two
+kinds do not overlap has no single ratio.
 """
 
 import pandas as pd

@@ -12,7 +12,14 @@ from operator import itemgetter
 
 import pandas as pd
 
-from evenhand.comparison.compare import PAIR, Reasons, of_scenario, pair, tested_pairs
+from evenhand.comparison.compare import (
+    BOTH,
+    PAIR,
+    Reasons,
+    of_scenario,
+    pair,
+    tests_of_differences,
+)
 
 FEW_ROUNDS = 5  # below this many, a remark says so loudly
 COLUMNS = [*PAIR, "remark", "details"]
@@ -24,6 +31,7 @@ PERCENTAGES = {"spread": ".0f", "limit": "g"}
 
 def remarks(
     comparison: pd.DataFrame,
+    changes: pd.DataFrame,
     runs: pd.DataFrame,
     sound: pd.DataFrame,
     reasons: Reasons,
@@ -31,11 +39,12 @@ def remarks(
 ) -> pd.DataFrame:
     """The remarks on each row of the comparison, a pair's most serious first.
 
-    `sound` are the admitted of `runs`; `reasons` say who is not comparable. Columns: track,
-    scenario, a, b, remark (its code), details (JSON: what the sentence names).
+    `changes` of ratios between scenarios share the family of tests; `sound` are the admitted of
+    `runs`; `reasons` say who is not comparable. Columns: track, scenario, a, b, remark (its code),
+    details (JSON: what the sentence names).
     """
     rows = []
-    tests = tested_pairs(comparison)
+    tests = tests_of_differences(comparison, changes)
     for row in comparison.itertuples():
         opened = of_scenario(runs, row.track, row.scenario)["round"]
         paired = pair(of_scenario(sound, row.track, row.scenario), row.a, row.b)
@@ -43,7 +52,7 @@ def remarks(
             *_reasons(row, reasons),
             *_about_rounds(row, opened, paired),
             *_about_spread(row, spread_limit),
-            *_about_adjustment(row, tests[row.Index]),
+            *_about_adjustment(row, tests),
         ]
         for code, details in of_row:
             details = json.dumps(details, ensure_ascii=False)
@@ -82,10 +91,10 @@ def _about_spread(row, limit: float) -> Iterator[tuple[str, dict]]:
             yield "spread", {"name": name, "spread": spread, "limit": limit}
 
 
-def _about_adjustment(row, pairs: int) -> Iterator[tuple[str, dict]]:
+def _about_adjustment(row, tests: int) -> Iterator[tuple[str, dict]]:
     """Whether the pair alone would have been decided."""
     if row.verdict == "undecided" and not row.low <= 1 <= row.high:
-        yield "adjusted", {"pairs": int(pairs)}
+        yield "adjusted", {"tests": tests}
 
 
 # ---- In words --------------------------------------------------------
@@ -132,6 +141,11 @@ def with_notes(comparison: pd.DataFrame, rows: pd.DataFrame, text: dict) -> pd.D
     )
 
 
+def counted(forms: dict, count: float, **fields) -> str:
+    """Singular or plural, as the language has it; `fields`: what else the forms name."""
+    return forms["one" if count == 1 else "many"].format(count=f"{count:,.0f}", **fields)
+
+
 def _phrase(code: str, details: dict, text: dict, label: Callable[[str], str]) -> str:
     """One remark in words."""
     words, said = text["remarks"], dict(details)
@@ -144,7 +158,7 @@ def _phrase(code: str, details: dict, text: dict, label: Callable[[str], str]) -
     if "name" in said:
         said["name"] = label(said["name"])
     if "rounds" in said:
-        said["rounds"] = _listed(said["rounds"], text)
+        said["rounds"] = _rounds(said["rounds"], text)
     if code == "no_proof":
         said["proof"] = words["proofs"][said["proof"]]
     elif code == "gate_failed":
@@ -153,14 +167,23 @@ def _phrase(code: str, details: dict, text: dict, label: Callable[[str], str]) -
         said["step"] = words["step"].format(step=said["step"]) if said["step"] else ""
     elif code == "inconsistent":
         said["quantity"] = text["quantities"][said["quantity"]]
+        said["runs"] = counted(text["rounds"], said["runs"])
+    elif code == "few_rounds":
+        return counted(words[code], **said)
     elif code == "machines":
         machines = [
-            words["machine"].format(machine=name[:12], rounds=_listed(rounds, text))
+            words["machine"].format(machine=_short(name), rounds=_rounds(rounds, text))
             for name, rounds in said["machines"].items()
         ]
         said |= {"count": len(machines), "machines": text["comma"].join(machines)}
     return words[code].format(**said)
 
 
-def _listed(rounds: list[int], text: dict) -> str:
-    return text["comma"].join(map(str, rounds))
+def _rounds(numbers: list[int], text: dict) -> str:
+    listed = text["comma"].join(map(str, numbers))
+    return counted(text["remarks"]["rounds"], len(numbers), rounds=listed)
+
+
+def _short(kind: str) -> str:
+    """A kind of machine by the beginnings of its fingerprints."""
+    return BOTH.join(fingerprint[:12] for fingerprint in kind.split(BOTH))
