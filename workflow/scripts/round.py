@@ -1,5 +1,7 @@
 """Open a round on the machine that will run it."""
 
+from pathlib import Path
+
 from evenhand.core.program import log_to
 from evenhand.rounds.opening import open_round
 from toolbox.record import write
@@ -15,6 +17,7 @@ if __name__ == "__main__":
         params.seed,
         params.order,
         params.threads,
+        Path(snakemake.input.secret).read_text().strip(),
     )
     write(snakemake.output[0], content)
     print(f"{content['id']}: {' then '.join(content['order'])}")

@@ -1,44 +1,74 @@
 """Open a round: who takes part in which order, on what machine, and how fast that machine is."""
 
-import time
+import json
+import math
+import os
+import subprocess
+import sys
 import uuid
 from datetime import UTC, datetime
 
-import numpy as np
-from threadpoolctl import threadpool_limits
+from evenhand.rounds import matmul
+from toolbox.launch import RECORDED
+from toolbox.machine import load, machine, read, where
+from toolbox.record import SCHEMA, hidden, sealed
 
-from toolbox.machine import load, machine
-from toolbox.record import sealed
+# Kernels of OpenBLAS, which NumPy comes with, and what a processor needs to run them. The widest is
+# not always the fastest: some processors take two turns for 512 bits.
+KERNELS = {
+    "SKYLAKEX": {"avx512f", "avx512dq", "avx512bw", "avx512vl"},
+    "HASWELL": {"avx2", "fma"},
+}
 
 
-def matmul_peak(threads: int, size: int = 2048, seconds: float = 0.3) -> float:
-    """The best rate of float32 matrix multiplication seen within `seconds`, in FLOP/s.
+def peak(threads: int) -> dict:
+    """The best rate of matrix multiplication with so many threads, as the round's file has it.
 
-    A product of two square matrices takes 2 size**3 floating-point operations. The best rate and
-    not the mean: it is the limit that a run's share is measured against.
+    It is the best of the library's own choice of kernel, whatever variables the user's shell sets,
+    and of the other kernels that the processor can run: a library may take it for an older one. On
+    a busy machine many threads can be slower than one, whose best rate is known in any case: times
+    their number it is more than they can do.
     """
-    a = np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
-    best, end = float("inf"), time.monotonic() + seconds
-    with threadpool_limits(limits=threads):
-        while time.monotonic() < end:
-            begin = time.perf_counter()
-            a @ a
-            best = min(best, time.perf_counter() - begin)
-    return 2 * size**3 / best
+    chosen = rates(threads)
+    able = processor_flags()
+    others = [
+        rates(threads, kernel)
+        for kernel, needs in KERNELS.items()
+        if needs <= able and kernel != str(chosen[0]["kernel"]).upper()
+    ]
+    measured = [chosen, *others]
+    best = max((rate for both in measured for rate in both), key=lambda rate: rate["flops"])
+    core_flops = max(with_one["flops"] for with_one, _ in measured)
+    return {"threads": threads, **best, "core_flops": core_flops}
+
+
+def rates(threads: int, kernel: str | None = None) -> list[dict]:
+    """What matmul.py prints in a process whose libraries nothing steers but this kernel."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(RECORDED)}
+    env |= {"OPENBLAS_CORETYPE": kernel} if kernel else {}
+    command = [sys.executable, matmul.__file__, str(threads)]
+    return json.loads(subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def processor_flags() -> set[str]:
+    """What the processor can do, as the kernel names it; nothing where it uses other words."""
+    lines = (read("/proc/cpuinfo") or "").splitlines()
+    return next((set(line.split()[2:]) for line in lines if line.startswith("flags")), set())
 
 
 def open_round(
-    track: str, scenario: str, round_: int, nodes: str, seed: int, order: list, threads
+    track: str, scenario: str, round_: int, nodes: str, seed: int, order: list, threads, secret: str
 ) -> dict:
     """The content of the file that opens a round, sealed.
 
     `nodes`: the kind that was requested. `threads`: a number, or `default` for every usable core.
+    `secret`: what the machine's aliases are made with.
     """
-    here = machine()
-    count = here["usable_cores"] if threads == "default" else threads
+    here = machine(secret)
+    cores = math.ceil(here["usable_cores"])  # those of a quota may not be whole
     before = load()
     content = {
-        "schema": 1,
+        "schema": SCHEMA,
         "id": uuid.uuid4().hex,
         "track": track,
         "scenario": scenario,
@@ -49,6 +79,7 @@ def open_round(
         "opened": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "machine": here,
         "load": before,
-        "peak": {"threads": count, "flops": matmul_peak(count), "size": 2048},
+        # more threads than cores are slower, and no run gains by them either
+        "peak": peak(cores if threads == "default" else min(threads, cores)),
     }
-    return sealed(content)
+    return sealed(content | hidden(where()))
