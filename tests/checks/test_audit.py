@@ -12,19 +12,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evenhand.checks import audit, audit_record
+from evenhand.checks import audit, audit_record, audit_round
+from evenhand.comparison import whole_audit
 from evenhand.core.identity import Round, losses_path
 from evenhand.core.schemas import ROOT, schema
 from evenhand.environments.locks import canonical
 from evenhand.model import protocol
 from evenhand.rounds import opening
 from support import digits, records
+from toolbox.machine import fingerprint
 from toolbox.record import Environment, Epoch, Measured, Record, Requested, sealed, sha256, write
 from toolbox.settings import Settings
 
 pytestmark = pytest.mark.fast
 
 COMPETITORS = ["numpy-cpu", "other-cpu"]
+NOTHING_WRONG = "0 errors, 0 notes, 0 tables differ"
 LAYERS = (784, 16, 10)
 
 
@@ -41,6 +44,7 @@ def audited(tmp_path_factory) -> Path:
     # What pip may leave of a package, without a name. It lies on the path of every trainer.
     (trainers / "gone-1.0.dist-info").mkdir()
     digits.packed(results / "data/mnist", 300, 100)
+    (results / "secret.key").write_text("secret")
     (root / "envs").mkdir()
     installed = {canonical(package.name): package.version for package in metadata.distributions()}
     for name in COMPETITORS:
@@ -58,12 +62,12 @@ def audited(tmp_path_factory) -> Path:
         np.savez(shared, **protocol.sample(number, 0, LAYERS, epochs=2, images=300))
         round_file = Round("controlled", "baseline", number).path(results)
         round_file.parent.mkdir(parents=True, exist_ok=True)
-        opened = ("controlled", "baseline", number, "here", 7 + number, COMPETITORS, 1)
+        opened = ("controlled", "baseline", number, "here", 7 + number, COMPETITORS, 1, "secret")
         write(round_file, opening.open_round(*opened))
         for name in COMPETITORS:
             run(root, number, f"runs/controlled/baseline/{number}/{name}.json")
     for name in COMPETITORS:
-        run(root, 0, f"rehearsals/controlled/baseline/{name}.json", dtype="float64")
+        run(root, 0, f"rehearsals/controlled/baseline/0/{name}.json", dtype="float64")
     return root
 
 
@@ -79,6 +83,7 @@ def run(root: Path, number: int, path: str, **more) -> None:
             *(sys.executable, "-E", "-s", trainers / "start.py", trainers / "toolbox/launch.py"),
             *("--trainer", trainers / f"controlled/{name[:-4]}_mlp.py"),
             *("--environment", results / f"environments/{name}.json"),
+            *("--secret", results / "secret.key"),
             *("--round", results / f"rounds/controlled/baseline/{number}.json"),
             *("--record", record, "--losses", losses_path(record), "--threads", "1", "--"),
             *dataclasses.replace(settings, **more).flags(),
@@ -94,14 +99,20 @@ def folder(audited, tmp_path) -> Path:
     return tmp_path / "copy"
 
 
-def findings(root: Path) -> set[tuple]:
-    """(severity, check, round, competitor) of everything that the audit finds."""
+def audit_of(root: Path) -> audit.Audit:
+    """The audit of everything in a project's results."""
     results = root / "results"
     found = audit.Audit(results, root)
-    patterns = ("runs/*/*/*/*.json", "rounds/*/*/*.json", "rehearsals/*/*/*.json")
+    patterns = ("runs/*/*/*/*.json", "rounds/*/*/*.json", "rehearsals/*/*/*/*.json")
     found.everything(*(sorted(results.glob(pattern)) for pattern in patterns))
+    return found
+
+
+def findings(root: Path) -> set[tuple]:
+    """(severity, check, round, competitor) of everything that the audit finds."""
     rows = (
-        found.table()
+        audit_of(root)
+        .table()
         .astype({"competitor": object, "round": object})
         .fillna({"competitor": "all", "round": "none"})
     )
@@ -163,8 +174,9 @@ def test_a_record_copied_to_another_round_and_made_to_fit_is_named(folder):
 @pytest.mark.parametrize(
     ("check", "changes"),
     [
-        ("machine", {"environment__machine__boot": "another"}),
-        ("machine", {"environment__machine__fingerprint": "0" * 64}),
+        ("machine", {"environment__machine__boot": "boot-00000000"}),
+        ("fingerprint", {"environment__machine__fingerprint": "0" * 64}),
+        ("fingerprint", {"environment__machine__processor": "A faster one"}),
         ("trainer", {"environment__trainer_sha256": "0" * 64}),
         ("lock", {"environment__lock_sha256": "0" * 64}),
         ("lock", {"environment__packages__numpy": "1.0"}),
@@ -207,13 +219,19 @@ def test_a_fault_in_a_record_is_named_even_if_it_was_sealed_again(folder, check,
     [
         ("trainer", {"environment__trainer_sha256": "0" * 64}),
         ("protocol", {"environment__protocol_sha256": "0" * 64}),
-        ("settings", {"requested__dtype": "float32"}),
         ("round", {"round_id": "0" * 32}),
     ],
 )
 def test_a_fault_in_a_rehearsal_is_named(folder, check, changes):
-    edited(folder / "results/rehearsals/controlled/baseline/numpy-cpu.json", **changes)
+    edited(folder / "results/rehearsals/controlled/baseline/0/numpy-cpu.json", **changes)
     assert findings(folder) == {("error", check, "none", "numpy-cpu")}
+
+
+def test_a_rehearsal_in_float32_is_named(folder):
+    path = folder / "results/rehearsals/controlled/baseline/0/numpy-cpu.json"
+    edited(path, requested__dtype="float32")
+    about = {("error", check, "none", "numpy-cpu") for check in ("settings", "weights")}
+    assert findings(folder) == about
 
 
 @pytest.mark.parametrize(("seal", "found"), [(False, "seal"), (True, "identity")])
@@ -233,7 +251,7 @@ def test_two_rounds_of_one_seed_are_named(folder):
 
 def test_a_round_with_settings_of_its_own_is_named(folder):
     for name in COMPETITORS:
-        edited(record_of(folder, 1, name), requested__layers=[784, 17, 10])
+        edited(record_of(folder, 1, name), requested__loader_workers=3)
     assert findings(folder) == {("error", "settings", 1, name) for name in COMPETITORS}
 
 
@@ -319,19 +337,19 @@ def test_runs_at_the_same_time_are_named(folder, before, after):
 
 def test_the_exit_status_tells_whether_errors_were_found(folder, capsys):
     results = str(folder / "results")
-    assert audit.main([results], folder) == 0
+    assert whole_audit.main([results], folder) == 0
     edited(record_of(folder), seal=False, environment__python="2.7")
-    assert audit.main([results], folder) == 3
+    assert whole_audit.main([results], folder) == 3
     assert "seal" in capsys.readouterr().out
     with pytest.raises(SystemExit) as unusable:
-        audit.main([str(folder / "nowhere")], folder)
+        whole_audit.main([str(folder / "nowhere")], folder)
     assert unusable.value.code == 2
 
 
 def test_the_program_serves_the_command_line(tmp_path):
     program = [sys.executable, ROOT / "workflow/scripts/audit.py"]
     empty = subprocess.run([*program, tmp_path], capture_output=True, text=True, check=False)
-    assert (empty.returncode, empty.stdout) == (0, "0 errors, 0 notes\n")
+    assert (empty.returncode, empty.stdout.splitlines()[-1]) == (0, NOTHING_WRONG)
     nowhere = [*program, tmp_path / "nowhere"]
     assert subprocess.run(nowhere, capture_output=True, check=False).returncode == 2
 
@@ -358,7 +376,7 @@ def test_a_run_without_the_protocol_of_its_track_is_named(folder):
 
 
 def test_a_finding_about_a_rehearsal_names_its_file_and_no_round(folder):
-    path = folder / "results/rehearsals/controlled/baseline/numpy-cpu.json"
+    path = folder / "results/rehearsals/controlled/baseline/0/numpy-cpu.json"
     edited(path, seal=False, environment__python="2.7")
     found = audit.Audit(folder / "results", folder)
     found.everything([], [folder / "results/rounds/controlled/baseline/0.json"], [path])
@@ -381,6 +399,104 @@ def test_an_excluded_competitor_is_noted_with_the_reason(tmp_path):
         "check": "excluded",
         "finding": "it failed its examination: training fails: no kernel image",
     }
+
+
+# ---- edits by one who seals again --------------------------------------
+
+
+def test_a_record_copied_from_another_round_is_named_though_its_numbers_were_changed(folder):
+    """The last bits of all losses, the times, and everything that names the round."""
+    source, target = record_of(folder, 0), record_of(folder, 1)
+    there, copy = json.loads(target.read_text()), json.loads(source.read_text())
+    copy["id"], copy["round_id"] = "0" * 32, there["round_id"]
+    copy["requested"] |= {"round": 1, "seed": there["requested"]["seed"]}
+    for key in ("protocol_sha256", "machine"):
+        copy["environment"][key] = there["environment"][key]
+    losses = np.load(losses_path(source)) + 1e-6
+    np.save(losses_path(target), losses)
+    copy["measured"] |= {
+        key: there["measured"][key] for key in ("started", "seconds", "phases", "user_seconds")
+    }
+    copy["measured"]["losses_sha256"] = sha256(losses_path(target))
+    for own, other in zip(copy["measured"]["epochs"], there["measured"]["epochs"], strict=True):
+        own |= {key: other[key] for key in other if "loss" not in key}
+        own["average_loss"] += 1e-6
+    write(target, sealed(copy))
+    assert findings(folder) == {("error", "duplicate", 1, "numpy-cpu")}
+
+
+def halved(record: dict) -> None:
+    """The seconds of all epochs, by both clocks, and their sum."""
+    measured = record["measured"]
+    for epoch in measured["epochs"]:
+        for key in ("seconds", "trainer_seconds"):
+            epoch[key] /= 2
+    measured["phases"]["epochs"]["seconds"] /= 2
+
+
+def test_seconds_and_their_sum_that_were_halved_are_named(folder):
+    content = json.loads(record_of(folder).read_text())
+    for epoch in content["measured"]["epochs"]:  # as long as those of a real training
+        epoch |= {"seconds": 0.4, "trainer_seconds": 0.4, "processor_seconds": 0.4}
+    halved(content)
+    write(record_of(folder), sealed(content))
+    assert ("error", "clock", 1, "numpy-cpu") in findings(folder)
+
+
+@pytest.mark.parametrize("fingerprint_too", [False, True])
+def test_another_processor_in_a_whole_round_is_named(folder, fingerprint_too):
+    """Its fingerprint no longer fits, or else the other round in the same boot."""
+    files = [Round("controlled", "baseline", 1).path(folder / "results")]
+    files += [record_of(folder, 1, name) for name in COMPETITORS]
+    for file in files:
+        content = json.loads(file.read_text())
+        here = content["machine"] if "machine" in content else content["environment"]["machine"]
+        here["processor"] = "A faster one"
+        if fingerprint_too:
+            here["fingerprint"] = fingerprint(here)
+        write(file, sealed(content))
+    check = "machine" if fingerprint_too else "fingerprint"
+    assert {("error", check, 1, name) for name in COMPETITORS} <= findings(folder)
+
+
+def test_true_names_that_were_exchanged_are_named(folder):
+    edited(record_of(folder), where__node="another")
+    assert findings(folder) == {("error", "seal", 1, "numpy-cpu")}
+
+
+def test_a_true_name_in_place_of_an_alias_is_named_without_it(folder):
+    edited(record_of(folder), environment__machine__node="n17.cluster")
+    found = "; ".join(audit_of(folder).table()["finding"])
+    assert "environment.machine.node: the value does not match" in found and "n17" not in found
+
+
+def test_true_names_can_be_taken_out(folder):
+    results = folder / "results"
+    for file in [*results.glob("runs/*/*/*/*.json"), *results.glob("rounds/*/*/*.json")]:
+        write(file, {k: v for k, v in json.loads(file.read_text()).items() if k != "where"})
+    assert findings(folder) == set()
+
+
+# ---- variables ---------------------------------------------------------
+
+
+def test_a_variable_that_differs_between_members_of_a_round_is_named(folder):
+    for number in (0, 1):
+        path = record_of(folder, number)
+        variables = json.loads(path.read_text())["environment"]["variables"]
+        edited(path, environment__variables=variables | {"OMP_THREAD_LIMIT": "1"})
+    assert findings(folder) == {("error", "variables", number, "all") for number in (0, 1)}
+
+
+def test_a_variable_that_differs_between_rounds_is_named(folder):
+    for name in COMPETITORS:
+        path = record_of(folder, 1, name)
+        variables = json.loads(path.read_text())["environment"]["variables"]
+        edited(path, environment__variables=variables | {"OMP_THREAD_LIMIT": "1"})
+    found = audit_of(folder).table()
+    assert set(found["check"]) == {"variables"}
+    assert set(found["competitor"]) == set(COMPETITORS)
+    assert found["finding"].str.contains("OMP_THREAD_LIMIT is 1, None in most rounds").all()
 
 
 # ---- what the files of frameworks, devices and tracks decide -----------
@@ -441,3 +557,72 @@ def test_the_schema_requires_what_a_record_has_and_nothing_else(where, fields):
 
 def test_a_record_that_the_launcher_wrote_follows_the_schema(audited):
     assert audit.validator("record").is_valid(Record.read(record_of(audited)).to_dict())
+
+
+# ---- where a process's seconds went -------------------------------------
+
+
+def timed(tmp_path: Path, competitor: str = "numpy-cpu", track: str = "controlled", **changes):
+    """The checks that find something when every epoch of a record has these values instead."""
+    of_process = {key: changes.pop(key) for key in ("phases", "left_running") if key in changes}
+    requested = {key: changes.pop(key) for key in ("threads",) if key in changes}
+    told = dict.fromkeys(("framework", "openmp", "blas"), requested.get("threads", 2))
+    right = records.record(competitor).measured
+    epochs = [dataclasses.replace(epoch, **changes) for epoch in right.epochs]
+    measured = {"epochs": epochs, **of_process}
+    sections = {"measured": measured, "requested": requested, "environment": {"threads": told}}
+    return checks(tmp_path, competitor, track, **sections)
+
+
+def test_an_epoch_that_took_more_processor_time_than_the_cores_have_is_named(tmp_path):
+    assert timed(tmp_path, processor_seconds=2.5) == {"processor"}
+    assert timed(tmp_path, helper_seconds=2.5) == {"processor", "helpers"}
+
+
+def test_a_clock_of_the_trainer_that_disagrees_is_named(tmp_path):
+    assert timed(tmp_path, trainer_seconds=0.1) == {"clock"}
+
+
+def test_more_threads_at_work_than_were_asked_for_are_named(tmp_path):
+    honest = {"threads": 1, "main_thread_seconds": 0.3}
+    assert timed(tmp_path, processor_seconds=0.35, **honest) == set()
+    assert timed(tmp_path, processor_seconds=0.6, **honest) == {"threads"}
+    # Its main thread hands work over to another, which alone computes.
+    assert timed(tmp_path, "mxnet-cpu", processor_seconds=1.0, **honest) == set()
+    assert timed(tmp_path, "mxnet-cpu", processor_seconds=1.5, **honest) == {"threads"}
+
+
+def test_helpers_are_the_workers_of_a_loader_and_no_others(tmp_path):
+    assert timed(tmp_path, helper_seconds=0.1) == {"helpers"}
+    workers = {"track": "tutorial", "helper_seconds": 0.1}
+    assert timed(tmp_path, "pytorch-cpu", helpers=4, **workers) == set()
+    assert timed(tmp_path, "pytorch-cpu", helpers=5, **workers) == {"helpers"}
+    assert timed(tmp_path, left_running=1) == {"helpers"}
+
+
+def test_much_work_before_the_first_clock_is_named(tmp_path):
+    right = records.record().measured
+    long = {name: phase for name, phase in right.phases.items()}
+    long["set_up"] = dataclasses.replace(long["set_up"], processor_seconds=40.0)
+    found = timed(tmp_path, phases=long)
+    assert "gap" in found
+
+
+@pytest.mark.parametrize(("shapes", "found"), [("wrong", {"weights"}), ("few", {"weights"})])
+def test_weights_of_another_network_are_named(tmp_path, shapes, found):
+    weights = records.record().measured.weights
+    if shapes == "wrong":
+        weights = weights | {"w1": {"shape": [784, 256], "dtype": "float32"}}
+    else:
+        weights = {name: weights[name] for name in ("w1", "b1", "w2")}
+    assert checks(tmp_path, "numpy-cpu", measured={"weights": weights}) == found
+
+
+def test_an_epoch_faster_than_the_machine_multiplies_is_named():
+    made = records.record("numpy-cpu")
+    flops = records.PEAK["flops"]
+    assert not [*audit_round.peak(made, flops)]
+    (found,) = audit_round.peak(made, flops / 10)
+    assert found.check == "peak"
+    on_gpu = records.record("pytorch-cuda")
+    assert not [*audit_round.peak(on_gpu, flops / 10)], "the peak is the processor's"

@@ -16,7 +16,7 @@ from toolbox.record import write
 from toolbox.settings import Settings
 
 TRAINERS = ROOT / "workflow/trainers"
-IMAGES = 300
+IMAGES, SECRET = 300, "imagined"
 RECEIPT = {"deployment": "virtual environment", "image": None, "lock_sha256": "0" * 64}
 
 
@@ -31,16 +31,18 @@ def prepare(
     framework: str = "a",
     device: str = "cpu",
     requested: Settings | None = None,
+    images: int = IMAGES,
     **opened,
 ) -> Path:
     """Fill a folder with data, protocol, receipt, and a round with these fields; the folder."""
     requested = requested or settings()
-    digits.packed(folder / "data", IMAGES, 100)
-    digits.idx_folder(folder / "data/MNIST/raw", IMAGES, 100)
+    digits.packed(folder / "data", images, 100)
+    digits.idx_folder(folder / "data/MNIST/raw", images, 100)
     np.savez(
         folder / "protocol.npz",
-        **protocol.sample(requested.seed, 0, requested.layers, requested.epochs, IMAGES),
+        **protocol.sample(requested.seed, 0, requested.layers, requested.epochs, images),
     )
+    (folder / "secret.key").write_text(SECRET)
     write(folder / "environment.json", RECEIPT | {"framework": framework, "device": device})
     round_ = records.opened_round("controlled", "x", 0, [f"{framework}-{device}"], **opened)
     write(folder / "round.json", round_)
@@ -65,6 +67,7 @@ def launch(
             *(python, "-E", "-s", code / "start.py", code / "toolbox/launch.py"),
             *("--trainer", trainer, "--threads", "1"),
             *("--environment", "environment.json", "--round", "round.json"),
+            *("--secret", "secret.key"),
             *("--record", "record.json", "--losses", "record.losses.npy"),
             *(*options, "--", *(requested or settings()).flags()),
         ],

@@ -26,16 +26,20 @@ from numpy.random import Generator
 from evenhand.core import axes
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
-from evenhand.core.identity import Competitor, Rehearsal, Round, losses_path
+from evenhand.core.identity import Competitor, Round, losses_path
 from evenhand.core.schemas import ROOT
 from evenhand.environments.locks import locked_versions
+from evenhand.model.mlp import weight_shapes
+from toolbox.machine import alias, fingerprint
 from toolbox.record import (
     SCHEMA,
     Environment,
     Epoch,
     Measured,
+    Phase,
     Record,
     Requested,
+    digest,
     sealed,
     sha256,
 )
@@ -45,25 +49,21 @@ TOOLBOX = {
 }
 # The rules that need nothing else: tables, figures and report.
 AFTER_RUNS = (
-    "collect audit gate tutorial_check compare compare_nodes statements figures report".split()
-)
+    "configuration collect audit gate tutorial_check compare compare_nodes "
+    "statements figures report"
+).split()
 BEGIN = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-MACHINE = {
+SECRET = "imagined"
+WHERE = {"node": "imagined", "boot": "11111111-2222-3333-4444-555555555555", "job": None}
+HARDWARE = {
     "processor": "Imagined Processor 2 @ 2.60GHz",
     "cores": 2,
-    "memory_bytes": 24 * 2**30,
-    "kernel": "6.1.0-41-amd64",
-    "usable_cores": 2,
-    "node": "imagined",
-    "boot": "11111111-2222-3333-4444-555555555555",
-    "job": None,
-    "libc": "glibc 2.36",
-    "governor": "performance",
-    "fingerprint": hashlib.sha256(b"imagined").hexdigest(),
+    "memory_gib": 24,
+    "gpu": None,
 }
 GPU = {
     "name": "Imagined GPU",
-    "uuid": "GPU-1",
+    "alias": "gpu-00000001",
     "driver": "570.1",
     "driver_cuda": "12.8",
     "compute_capability": "8.6",
@@ -78,6 +78,8 @@ WATCHED = {
     "throttled": [],
     **dict.fromkeys(["sm_clock_mhz", "memory_clock_mhz", "temperature_celsius", "power_watts"]),
 }
+PEAK = {"threads": 2, "flops": 3.2e11, "size": 2048, "core_flops": 1.6e11}
+PEAK |= {"kernel": "SkylakeX", "library": "openblas 0.3.29"}
 # Seconds of an epoch with default threads, and the share of it spent waiting for the loader, by
 # what feeds the training. Whoever is not named here takes a second, and waits half of it.
 SPEEDS = {
@@ -93,6 +95,30 @@ PUBLISHED = {
     name: log["average_loss"]
     for name, log in yaml.safe_load((ROOT / "config/published.yaml").read_text()).items()
 }
+
+
+def machine(where: Mapping = WHERE, **hardware) -> dict:
+    """A machine with these true names, of which only aliases are left."""
+    facts = HARDWARE | hardware
+    return facts | {
+        "fingerprint": fingerprint(facts),
+        "kernel": "6.1.0-41-amd64",
+        "usable_cores": facts["cores"],
+        "libc": "glibc 2.36",
+        "governor": "performance",
+        "node": alias(SECRET, "node", where["node"]),
+        "boot": alias(SECRET, "boot", where["node"], where["boot"]),
+        "job": where["job"] and alias(SECRET, "job", where["job"]),
+    }
+
+
+def hidden(where: Mapping) -> dict:
+    """A block `where` and its digest; the salt, which is random elsewhere, is always the same."""
+    where = {"salt": "0" * 32, **where}
+    return {"where": where, "where_sha256": digest(where)}
+
+
+MACHINE = machine()
 
 
 def record(competitor: str = "numpy-cpu", **changes) -> Record:
@@ -136,7 +162,8 @@ def opened_round(
         "opened": BEGIN.isoformat(timespec="milliseconds"),
         "machine": MACHINE,
         "load": [0.1, 0.1, 0.1],
-        "peak": {"threads": 2, "flops": 3.2e11, "size": 2048},
+        "peak": PEAK,
+        **hidden(WHERE),
     }
     return sealed(opened | changes)
 
@@ -183,7 +210,7 @@ def make(results: Path, config: dict) -> None:
                 id=rng.bytes(16).hex(),
                 seed=experiment.seed(number),
                 opened=clock.isoformat(timespec="milliseconds"),
-                peak={"threads": 2, "flops": 3.2e11 * rng.normal(1, 0.01), "size": 2048},
+                peak=PEAK | {"flops": PEAK["flops"] * rng.normal(1, 0.01)},
             )
             round_ = Round(track, scenario, number)
             write(round_.path(results), opened)
@@ -197,8 +224,8 @@ def make(results: Path, config: dict) -> None:
                     own = losses + rng.normal(0, 1e-7, losses.shape)
                 path = round_.run(name).path(results)
                 clock = write_run(path, rng, opened, training, name, "float32", own, clock)
-                if traits["proof"] == "gate" and number == 0:
-                    path = Rehearsal(track, scenario, name).path(results)
+                if traits["proof"] == "gate" and number == experiment.rehearsed(track, scenario):
+                    path = round_.rehearsal(name).path(results)
                     own = losses + rng.normal(0, 2e-16, losses.shape)
                     write_run(path, rng, opened, training, name, "float64", own, clock)
 
@@ -250,7 +277,7 @@ def run_record(
 ) -> Record:
     """The record of a run in a round, which began at `clock` and had these step losses."""
     framework, device = Competitor.parse(competitor)
-    measured = measurements(rng, opened, training, competitor, losses, losses_sha256, clock)
+    measured = measurements(rng, opened, training, competitor, dtype, losses, losses_sha256, clock)
     fields = {field.name for field in dataclasses.fields(Requested)}
     requested = {key: value for key, value in (training | opened).items() if key in fields}
     requested |= {"framework": framework, "device": device, "dtype": dtype}
@@ -261,6 +288,7 @@ def run_record(
         requested=Requested(**requested),
         environment=environment(opened, competitor, requested["threads"]),
         measured=measured,
+        **hidden(WHERE | {"gpu": "GPU-1" if axes.device(device)["gpu"] else None}),
     )
 
 
@@ -269,6 +297,7 @@ def measurements(
     opened: dict,
     training: dict,
     competitor: str,
+    dtype: str,
     losses: np.ndarray,
     losses_sha256: str,
     clock: datetime,
@@ -282,10 +311,17 @@ def measurements(
     drift = 1 + 0.05 * np.sin(opened["round"])
     seconds = typical * drift * rng.lognormal(0, 0.02, training["epochs"])
     seconds[0] *= 1.15
-    before, evaluation = 1.7, 0.8
     loader_pass = wait_share and float(0.9 * typical * wait_share * rng.lognormal(0, 0.02))
-    wall = float(before + seconds.sum() + evaluation + (loader_pass or 0))
-    begins = before + np.cumsum(seconds) - seconds
+    gap = 0.001  # seconds between two clocks
+    begins = 1.65 + gap + np.cumsum(seconds + gap) - seconds - gap
+    phases = {"import": 1.2, "load": 0.4, "set_up": 0.05, "between": gap * (len(seconds) + 1)}
+    phases |= {"epochs": float(seconds.sum()), "loader_pass": loader_pass}
+    phases |= {"evaluation": 0.8, "rest": 0.2}
+    wall = sum(filter(None, phases.values()))
+    # How many cores the trainer and its helpers keep busy.
+    cores, of_helpers = (0.9, 0.8) if wait_share else (1 if training["threads"] == 1 else 1.8, 0)
+    work = {name: taken and taken * 0.9 for name, taken in phases.items()}
+    work["epochs"] = phases["epochs"] * (cores + of_helpers)
     epochs = zip(begins.tolist(), seconds.tolist(), losses, strict=True)
     return Measured(
         started=clock.isoformat(timespec="milliseconds"),
@@ -293,22 +329,21 @@ def measurements(
         gpu=WATCHED if axes.device(device)["gpu"] else None,
         losses_sha256=losses_sha256,
         peak_memory_bytes=int(4e8 * rng.normal(1, 0.01)),
-        user_seconds=1.6 * wall,
-        system_seconds=0.1 * wall,
-        phases={
-            "import": 1.2,
-            "load": 0.4,
-            "set_up": 0.02,
-            "first_step": 0.03,
-            "epochs": float(seconds.sum()),
-            "evaluation": evaluation,
-            "loader_pass": loader_pass,
-        },
+        user_seconds=0.9 * sum(filter(None, work.values())),
+        system_seconds=0.1 * sum(filter(None, work.values())),
+        phases={name: taken and Phase(taken, work[name]) for name, taken in phases.items()},
+        first_step_seconds=0.03,
+        left_running=0,
         epochs=[
             Epoch(
                 epoch=number,
                 begin=begin,
                 seconds=duration,
+                trainer_seconds=duration - 0.0002,
+                processor_seconds=duration * cores,
+                main_thread_seconds=duration * 0.9,
+                helper_seconds=duration * of_helpers,
+                helpers=training["loader_workers"] if wait_share else 0,
                 wait_seconds=wait_share and duration * wait_share,
                 steps=losses.shape[1],
                 images=training["train_images"],
@@ -318,6 +353,10 @@ def measurements(
             )
             for number, (begin, duration, of_epoch) in enumerate(epochs)
         ],
+        weights={
+            name: {"shape": list(shape), "dtype": dtype}
+            for name, shape in weight_shapes(training["layers"]).items()
+        },
     )
 
 
@@ -326,6 +365,7 @@ def environment(opened: dict, competitor: str, threads: str | int) -> Environmen
     framework, device = Competitor.parse(competitor)
     built, track = receipt(competitor), opened["track"]
     protocol = hashlib.sha256(f"{opened['scenario']} {opened['round']}".encode()).hexdigest()
+    gpu = GPU if axes.device(device)["gpu"] else None
     threads = MACHINE["cores"] if threads == "default" else threads
     pool = {"user_api": "blas", "internal_api": "openblas", "version": "0.3.29"}
     pool |= {"file": "imagined.libs/libopenblas.so", "own": True}
@@ -333,9 +373,10 @@ def environment(opened: dict, competitor: str, threads: str | int) -> Environmen
         **{key: built[key] for key in ("deployment", "image", "lock_sha256", "python", "packages")},
         trainer_sha256=sha256(axes.trainer(track, framework)),
         toolbox_sha256=TOOLBOX,
-        machine=MACHINE,
-        gpu=GPU if axes.device(device)["gpu"] else None,
+        machine=machine(gpu=gpu and gpu["name"]),
+        gpu=gpu,
         variables={},
+        user_variables=[],
         load_before=[0.2, 0.1, 0.1],
         load_after=[1.9, 0.8, 0.3],
         data_sha256=hashlib.sha256(b"digits").hexdigest(),
@@ -356,6 +397,7 @@ def write_reference(path: Path, losses: np.ndarray) -> None:
         test_loss=averages + 0.02,
         test_accuracy=accuracy(averages),
         nearest_zero=np.ones_like(losses),  # no ReLU is in doubt
+        losses_after_update=losses.ravel()[:10] * 0.9,
     )
 
 

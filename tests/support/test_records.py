@@ -43,7 +43,7 @@ def test_its_records_are_sealed_and_the_audit_finds_nothing(tmp_path):
     results = tmp_path / "results"
     records.make(results, config())
     runs = sorted(results.glob("runs/*/*/*/*.json"))
-    rehearsals = sorted(results.glob("rehearsals/*/*/*.json"))
+    rehearsals = sorted(results.glob("rehearsals/*/*/*/*.json"))
     assert (len(runs), len(rehearsals)) == (3 * (2 + 2 + 3), 3)
     assert all(is_sealed(json.loads(path.read_text())) for path in (*runs, *rehearsals))
     audit = Audit(results)
@@ -56,7 +56,7 @@ def test_its_files_fit_their_schemas(tmp_path):
     for name, pattern in (
         ("round", "rounds/*/*/*.json"),
         ("record", "runs/*/*/*/*.json"),
-        ("record", "rehearsals/*/*/*.json"),
+        ("record", "rehearsals/*/*/*/*.json"),
     ):
         validator = Draft202012Validator(schema(name))
         paths = list(tmp_path.glob(pattern))

@@ -1,5 +1,6 @@
 """The launcher: what reaches the trainer's process, and whose round a run gets into."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import pytest
 
 from support import launching
 from toolbox import launch
-from toolbox.machine import machine
+from toolbox.machine import alias, machine, where
 from toolbox.record import Record
 
 pytestmark = pytest.mark.fast
@@ -22,13 +23,14 @@ opened = json.load(open("round.json"))
 json.dump(opened | {changes}, open("round.json", "w"))
 sys.exit({status})
 """
-ANOTHER = [{"id": "2" * 32}, {"machine": {"job": "7 node2"}}]
+ANOTHER = [{"id": "2" * 32}, {"machine": {"job": "job-00000000"}}]
 
 
 @pytest.fixture
 def job(tmp_path):
     """Start a launcher, and beside it a process that stands for the Snakemake of the same job."""
-    launching.prepare(tmp_path, id="1" * 32, machine=machine() | {"job": "7 node1"})
+    here = machine(launching.SECRET) | {"job": alias(launching.SECRET, "job", "7 node1")}
+    launching.prepare(tmp_path, id="1" * 32, machine=here)
     ours = {"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "node1"}
     others = []
 
@@ -133,7 +135,41 @@ def test_a_record_tells_what_was_requested_and_what_ran_it(tmp_path):
     recorded = record.environment.variables
     assert recorded["OMP_NUM_THREADS"] == "1" and recorded["OMP_PLACES"] == "cores"
     assert recorded["MINE_A"] == "1" and "OTHER" not in recorded
-    assert record.measured.epochs[-1].end < record.measured.seconds
+    phases = [phase.seconds for phase in record.measured.phases.values() if phase]
+    assert sum(phases) == pytest.approx(record.measured.seconds)
+    assert record.measured.phases["loader_pass"] is None
+    assert record.measured.weights["w1"] == {"shape": [16, 784], "dtype": "float32"}
+    assert list(record.measured.weights) == ["w1", "b1", "w2", "b2"]
+
+
+def test_a_record_tells_what_the_user_had_set_without_paths(tmp_path):
+    launching.prepare(tmp_path, framework="numpy")
+    options = ["--recorded", "MINE_", "--set", "MINE_A=1", "--unrecorded", "MINE_DEVICE"]
+    users = {"MINE_HOME": "/home/me/mine:a=/b", "MINE_DEVICE": "3", "OMP_NUM_THREADS": "7"}
+    users |= {"MINE_RATIO": "1/2", "LD_PRELOAD": "", "OTHER": "x"}
+    done = launching.launch(tmp_path, NUMPY, options=options, **users)
+    assert done.returncode == 0, done.stderr
+    environment = Record.read(tmp_path / "record.json").environment
+    assert environment.variables == dict.fromkeys(launch.THREAD_VARIABLES, "1") | {
+        "MINE_A": "1",
+        "MINE_HOME": "(path):a=(path)",
+        "MINE_RATIO": "1/2",
+        "LD_PRELOAD": "",
+    }
+    assert environment.user_variables == ["LD_PRELOAD", "MINE_HOME", "MINE_RATIO"]
+
+
+def test_a_record_knows_the_machine_by_aliases_and_keeps_its_names_apart(tmp_path):
+    launching.prepare(tmp_path, framework="numpy")
+    assert launching.launch(tmp_path, NUMPY).returncode == 0
+    content = json.loads((tmp_path / "record.json").read_text())
+    names = {name for name in where().values() if name}
+    assert names <= set(content.pop("where").values())
+    assert not any(f'"{name}"' in json.dumps(content) for name in names)
+    assert content["environment"]["machine"] == machine(launching.SECRET)
+    other = machine("another secret")
+    assert other["node"] != content["environment"]["machine"]["node"]
+    assert other["fingerprint"] == content["environment"]["machine"]["fingerprint"]
 
 
 def test_the_default_leaves_threads_to_the_library(monkeypatch):

@@ -119,6 +119,17 @@ def test_what_is_no_record_is_refused(tmp_path, text):
 
 
 @pytest.mark.fast
+def test_the_true_names_can_be_taken_out_and_cannot_be_changed():
+    content = records.record().to_dict()
+    assert is_sealed(content)
+    shared = {key: value for key, value in content.items() if key != "where"}
+    assert is_sealed(shared)
+    assert Record.from_dict(shared).where is None
+    assert not is_sealed(content | {"where": content["where"] | {"node": "another"}})
+    assert not is_sealed(content | {"where": None, "where_sha256": "0" * 64})
+
+
+@pytest.mark.fast
 @pytest.mark.parametrize("section", [None, "requested", "environment", "measured", "epoch"])
 def test_a_record_with_a_field_too_few_or_too_many_is_refused(section):
     def sections(content: dict) -> dict:
@@ -132,7 +143,7 @@ def test_a_record_with_a_field_too_few_or_too_many_is_refused(section):
         Record.from_dict(content)
 
     content = records.record().to_dict()
-    removed = next(key for key in reversed(sections(content)) if key != "seal")
+    removed = next(key for key in reversed(sections(content)) if key not in ("where", "seal"))
     del sections(content)[removed]
     with pytest.raises(NotARecord, match=removed):
         Record.from_dict(content)

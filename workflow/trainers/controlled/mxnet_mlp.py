@@ -42,8 +42,8 @@ optimizer = gluon.Trainer(
 # ---- 4. Training loop ------------------------------------------------
 
 for epoch in run.epochs():
-    order = nd.array(epoch.order, ctx=device, dtype=epoch.order.dtype)
-    with epoch.clock():
+    with epoch.clock() as order:
+        order = nd.array(order, ctx=device, dtype=order.dtype)
         for batch in epoch.batches(order):
             x, y = nd.take(images, batch), nd.take(labels, batch)
             with autograd.record():
@@ -51,10 +51,9 @@ for epoch in run.epochs():
             loss.backward()
             optimizer.step(1)  # the loss is a mean already
             epoch.losses.append(loss)
-        # To numbers in one go, and wait: it works asynchronously.
+        # To numbers in one go, which waits for its engine.
         losses = nd.concat(*epoch.losses, dim=0)
         epoch.losses = losses.asnumpy().tolist()
-        nd.waitall()
-    epoch.finish(p.data().asnumpy() for p in parameters)
+        epoch.finish(p.data().asnumpy() for p in parameters)
 
 run.finish(device=net[0].weight.data().context.device_type)

@@ -54,13 +54,13 @@ def step(values, gradient):
 # ---- 4. Training loop ------------------------------------------------
 
 for epoch in run.epochs():
-    with epoch.clock():
-        for batch in epoch.batches(epoch.order):
+    with epoch.clock() as order:
+        for batch in epoch.batches(order):
             x, y = images[batch], labels[batch]
             values, logits = net(x)
             loss, gradient = loss_fn(logits, y)
             step(values, gradient)
             epoch.losses.append(loss)
-    epoch.finish(weights)
+        epoch.finish(weights)
 
 run.finish(device="cpu")

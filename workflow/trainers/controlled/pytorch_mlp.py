@@ -38,8 +38,8 @@ optimizer = torch.optim.SGD(net.parameters(), lr=run.learning_rate)
 # ---- 4. Training loop ------------------------------------------------
 
 for epoch in run.epochs():
-    order = torch.from_numpy(epoch.order).to(device)
-    with epoch.clock():
+    with epoch.clock() as order:
+        order = torch.from_numpy(order).to(device)
         for batch in epoch.batches(order):
             x, y = images[batch], labels[batch]
             optimizer.zero_grad()
@@ -49,7 +49,7 @@ for epoch in run.epochs():
             epoch.losses.append(loss.detach())
         # To numbers in one go, which waits for the device.
         epoch.losses = torch.stack(epoch.losses).tolist()
-    epoch.finish(p.detach().cpu().numpy() for p in net.parameters())
+        epoch.finish(p.detach().cpu().numpy() for p in net.parameters())
 
 run.finish(
     device=next(net.parameters()).device.type,

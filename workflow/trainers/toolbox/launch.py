@@ -1,32 +1,41 @@
-"""Run one trainer as a process of its own and leave its record.
+"""Run one trainer as a process of its own, keep its time, and leave its record.
 
 Standard library alone (and NVML where there is a GPU): it runs in the framework's environment,
-outside the trainer's process, so that peak memory and processor time come from the kernel's account
-of the finished process.
+outside the trainer's process. So the clock is not the trainer's own, and peak memory and processor
+time come from the kernel's account of the finished process.
 
     python -E -s workflow/trainers/start.py workflow/trainers/toolbox/launch.py --trainer FILE \
-        --environment FILE --round FILE --record FILE --losses FILE --threads default \
-        -- FLAGS OF THE TRAINER
+        --environment FILE --round FILE --secret FILE --record FILE --losses FILE \
+        --threads default -- FLAGS OF THE TRAINER
 """
 
 import argparse
 import json
 import os
 import signal
-import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 import uuid
-from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from toolbox.machine import load, machine, other_processes_of_job
+from toolbox.machine import alias, load, machine, other_processes_of_job, where
 from toolbox.nvml import Gpu, NoGpu
-from toolbox.record import Environment, Epoch, Measured, Record, Requested, sha256
+from toolbox.privacy import PATH
+from toolbox.record import (
+    Environment,
+    Epoch,
+    Measured,
+    Phase,
+    Record,
+    Requested,
+    hidden,
+    sha256,
+)
+from toolbox.stopwatch import PARTS, Part, Stopwatch
 
 # Snakemake sets these from a job's `threads:`; a library reads them once, when it is loaded.
 THREAD_VARIABLES = [
@@ -40,6 +49,9 @@ THREAD_VARIABLES = [
 # Beginnings of variables that change how libraries compute, whichever framework uses them. Those
 # that are set go into the record, with the framework's and the device's own.
 RECORDED = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "VECLIB_", "NUMEXPR_", "DNNL_")
+RECORDED += ("ONEDNN_", "MALLOC_", "GLIBC_TUNABLES")
+# Recorded too, but never passed into a container, where the path means another file or none.
+PRELOADED = "LD_PRELOAD"
 
 
 def variables(
@@ -79,29 +91,33 @@ def trainer_command(
     return start(trainer, *flags, "--losses", losses, "--result", result)
 
 
-def run(command: list[str], env: dict[str, str], gpu: Gpu | None = None) -> tuple:
-    """Run the command to its end: exit status, wall seconds, the kernel's account, the GPU's."""
-    begin = time.monotonic()
-    process = subprocess.Popen([*command, "--start-time", repr(begin)], env=env)
-    with gpu.watch(process.pid) if gpu else nullcontext() as watch:
-        _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, seconds, usage, watch and watch.summary()
+def recorded_variables(
+    env: Mapping[str, str], recorded: Sequence[str], unrecorded: Sequence[str] = ()
+) -> dict[str, str]:
+    """The variables among the trainer's whose names begin so, without the paths in them.
+
+    Paths name people and machines. `unrecorded`: names of variables that are left out.
+    """
+    return {
+        name: PATH.sub("(path)", value)
+        for name, value in sorted(env.items())
+        if name.startswith((*recorded, PRELOADED)) and name not in unrecorded
+    }
 
 
-def exit_if_round_was_reopened(opened: dict, round_file: str) -> None:
+def exit_if_round_was_reopened(opened: dict, round_file: str, job: str | None) -> None:
     """End the whole job unless the round is still as it was opened, by the job that we are in.
 
     A job can live on unseen, when its submitter was killed or its node was cut off. Once another
     job has opened the round again, nothing of the old one may get into it. The Snakemake around us
-    is killed with the rest: after a failure, it would delete outputs, by then not its own.
+    is killed with the rest: after a failure, it would delete outputs, by then not its own. `job`:
+    the alias of the job that we are in.
     """
     try:
         now = json.loads(Path(round_file).read_text())
     except FileNotFoundError:  # about to be opened again
         now = {"id": None}
-    if now["id"] == opened["id"] and machine()["job"] in (None, now["machine"]["job"]):
+    if now["id"] == opened["id"] and job in (None, now["machine"]["job"]):
         return
     for process in other_processes_of_job():
         with suppress(ProcessLookupError):
@@ -117,12 +133,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--trainer", required=True, help="the program to run")
     parser.add_argument("--environment", required=True, help="the environment's receipt")
     parser.add_argument("--round", required=True, help="the file that opened the round")
+    parser.add_argument("--secret", required=True, help="the file from which aliases are made")
     parser.add_argument("--record", required=True, help="where the record goes")
     parser.add_argument("--losses", required=True, help="where the step losses go")
     parser.add_argument("--threads", required=True, help="`default`, or how many")
     parser.add_argument("--thread-variables", nargs="*", default=[], help="that set threads, too")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="variables")
     parser.add_argument("--recorded", nargs="*", default=[], help="how variables to record begin")
+    parser.add_argument("--unrecorded", nargs="*", default=[], help="variables to leave out")
     parser.add_argument("--library-folders", help="in site-packages, for LD_LIBRARY_PATH")
     parser.add_argument("--gpu", action="store_true", help="watch the GPU that it runs on")
     parser.add_argument("--no-round-check", action="store_true", help="run outside the round's job")
@@ -131,28 +149,33 @@ def main(argv: list[str]) -> int:
 
     opened = json.loads(Path(args.round).read_text())
     receipt = json.loads(Path(args.environment).read_text())
+    secret = Path(args.secret).read_text().strip()
     env = variables(args.threads, args.thread_variables, args.set, args.library_folders)
+    in_force = recorded_variables(env, (*RECORDED, *args.recorded), args.unrecorded)
+    of_ours = {pair.partition("=")[0] for pair in args.set}
+    of_ours |= {*THREAD_VARIABLES, *args.thread_variables}
     try:
         gpu = Gpu() if args.gpu else None
     except NoGpu as error:
         sys.exit(str(error))
+    here = machine(secret, gpu and gpu.facts()["name"])
     started, load_before = datetime.now(UTC), load()
     # Beside the record, so that the files of a finished run are moved in one step.
     with tempfile.TemporaryDirectory(prefix=".", dir=Path(args.record).parent) as folder:
         result_file, losses = Path(folder) / "result.json", Path(folder) / "losses.npy"
         command = trainer_command(args.trainer, args.flags, losses, result_file)
         if not args.no_round_check:
-            exit_if_round_was_reopened(opened, args.round)
-        status, seconds, usage, watched = run(command, env, gpu)
+            exit_if_round_was_reopened(opened, args.round, here["job"])
+        stopwatch = Stopwatch()
+        status = stopwatch.run(command, env, gpu)
         if not args.no_round_check:
-            exit_if_round_was_reopened(opened, args.round)
+            exit_if_round_was_reopened(opened, args.round, here["job"])
         if status != 0:
             print(f"{args.trainer} ended with exit status {status}", file=sys.stderr)
             return status if status > 0 else 128 - status
         result = json.loads(result_file.read_text())
         os.replace(losses, args.losses)
 
-    recorded = (*RECORDED, *args.recorded)
     toolbox = sorted(Path(__file__).parent.glob("*.py"))
     record = Record(
         id=uuid.uuid4().hex,
@@ -167,27 +190,64 @@ def main(argv: list[str]) -> int:
             **{key: receipt[key] for key in ("deployment", "image", "lock_sha256")},
             trainer_sha256=sha256(args.trainer),
             toolbox_sha256={path.name: sha256(path) for path in toolbox},
-            machine=machine(),
-            gpu=gpu and gpu.facts(),
-            variables={k: v for k, v in sorted(env.items()) if k.startswith(recorded)},
+            machine=here,
+            gpu=gpu and gpu.facts() | {"alias": alias(secret, "gpu", gpu.uuid())},
+            variables=in_force,
+            user_variables=[name for name in in_force if name not in of_ours],
             load_before=load_before,
             load_after=load(),
             **result["environment"],
         ),
         measured=Measured(
             started=started.isoformat(timespec="milliseconds"),
-            seconds=seconds,
-            gpu=watched,
+            seconds=stopwatch.seconds,
+            gpu=stopwatch.watched,
             losses_sha256=sha256(args.losses),
-            peak_memory_bytes=usage.ru_maxrss * 1024,
-            user_seconds=usage.ru_utime,
-            system_seconds=usage.ru_stime,
-            phases=result["measured"]["phases"],
-            epochs=[Epoch(**epoch) for epoch in result["measured"]["epochs"]],
+            peak_memory_bytes=stopwatch.usage.ru_maxrss * 1024,
+            user_seconds=stopwatch.usage.ru_utime,
+            system_seconds=stopwatch.usage.ru_stime,
+            phases=phases(stopwatch.parts),
+            left_running=stopwatch.left_running,
+            **result["measured"] | {"epochs": epochs(stopwatch.parts, result)},
         ),
+        **hidden(where() | {"gpu": gpu and gpu.uuid()}),
     )
     record.write(args.record)
     return 0
+
+
+def phases(parts: Sequence[Part]) -> dict[str, Phase | None]:
+    """What each phase took, all parts of its name together; None where there was none."""
+    of_name = {name: [part for part in parts if part.name == name] for name in PARTS}
+    return {
+        name: Phase(
+            seconds=sum(part.seconds for part in those),
+            processor_seconds=sum(part.work.process + part.work.helpers for part in those),
+        )
+        if those
+        else None
+        for name, those in of_name.items()
+    }
+
+
+def epochs(parts: Sequence[Part], result: Mapping) -> list[Epoch]:
+    """The epochs: what the stopwatch has of them, and what the trainer's process counted.
+
+    ValueError where these are not the same epochs.
+    """
+    clocked = [part for part in parts if part.name == "epochs"]
+    return [
+        Epoch(
+            begin=part.begin,
+            seconds=part.seconds,
+            processor_seconds=part.work.process,
+            main_thread_seconds=part.work.main_thread,
+            helper_seconds=part.work.helpers,
+            helpers=part.helpers,
+            **counted,
+        )
+        for part, counted in zip(clocked, result["measured"]["epochs"], strict=True)
+    ]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """What is known of the machine under a run. Standard library alone: it runs everywhere."""
 
 import hashlib
+import hmac
+import json
 import os
 import platform
 from collections.abc import Mapping
@@ -8,34 +10,89 @@ from pathlib import Path
 
 # Set by a cluster's scheduler around the processes of a job.
 JOB = ("SLURM_JOB_ID", "SLURMD_NODENAME", "PBS_JOBID", "LSB_JOBID")
+# What the fingerprint covers: the hardware, whatever kernel runs on it.
+HARDWARE = ("processor", "cores", "memory_gib", "gpu")
 
 
-def machine() -> dict:
-    """Describe this machine.
+def machine(secret: str, gpu: str | None = None) -> dict:
+    """Describe this machine without saying which one it is.
 
-    `fingerprint` is the SHA-256 of what decides speed and does not change between rounds
-    (processor, cores, memory, kernel): machines with different fingerprints are not ranked
-    against each other. `usable_cores` are those that this process may run on, `job` is the job of
-    a cluster around it, None elsewhere. `node` and `boot` name the very machine and its boot, the
-    same inside and outside a container; `libc` may differ between them, so it is no part of the
-    fingerprint.
+    `gpu`: the model of the GPU that is used, if any. `fingerprint` is that of the hardware:
+    machines with different fingerprints are not ranked against each other. `usable_cores` are
+    those that this process may keep busy. `node`, `boot` and `job` are aliases: whoever has the
+    same alias was on the same node, in the same boot of it, in the same job of a cluster (None
+    outside of one). They are made with the `secret` of a results folder, so that nobody else can
+    try names until one fits. They are the same inside and outside a container; `libc` may not be.
     """
     facts = {
         "processor": processor(),
         "cores": os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "kernel": platform.release(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "gpu": gpu,
     }
-    fingerprint = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()
+    names = where()
     return facts | {
-        "usable_cores": len(os.sched_getaffinity(0)),
-        "job": job(os.environ),
+        "fingerprint": fingerprint(facts),
+        "kernel": platform.release(),
+        "usable_cores": usable_cores(),
+        "libc": " ".join(platform.libc_ver()),
+        "governor": governor(),
+        "node": alias(secret, "node", names["node"]),
+        "boot": alias(secret, "boot", names["node"], names["boot"]),
+        "job": names["job"] and alias(secret, "job", names["job"]),
+    }
+
+
+def fingerprint(facts: Mapping) -> str:
+    """SHA-256 over the hardware among a machine's facts."""
+    hardware = json.dumps({name: facts[name] for name in HARDWARE}, sort_keys=True)
+    return hashlib.sha256(hardware.encode()).hexdigest()
+
+
+def where() -> dict:
+    """The true names: of the node, of its boot, and of the cluster's job around this process."""
+    return {
         "node": read("/proc/sys/kernel/hostname"),
         "boot": read("/proc/sys/kernel/random/boot_id"),
-        "libc": " ".join(platform.libc_ver()),
-        "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "fingerprint": fingerprint,
+        "job": job(os.environ),
     }
+
+
+def alias(secret: str, kind: str, *names: str | None) -> str:
+    """A name for something that nobody can tell without the secret, such as `node-3f9a2c51`."""
+    message = json.dumps([kind, *names]).encode()
+    return f"{kind}-{hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()[:8]}"
+
+
+def usable_cores() -> float:
+    """How many cores this process can keep busy: those of its affinity, or a control group's quota.
+
+    A container with `--cpus 1.5` has 1.5 of them, though it sees all of the machine's.
+    """
+    affinity = len(os.sched_getaffinity(0))
+    return min([affinity, *quotas(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))])
+
+
+def quotas(groups: Path, root: Path) -> list[float]:
+    """The quotas of processor time, in cores, of a process's control groups and all above them.
+
+    `groups`: the kernel's file that names the groups. `root`: where they are mounted. Both
+    versions of control groups; in a container, which may see its own group as the root, too.
+    """
+    found = []
+    for line in (read(groups) or "").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        for mount in {root / controllers, root / "unified", root}:
+            for group in (Path(path), *Path(path).parents):
+                folder = mount / str(group).lstrip("/")
+                version_2 = (read(folder / "cpu.max") or "").split()
+                version_1 = [read(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period")]
+                quota, period = version_2 or version_1
+                if quota not in (None, "max", "-1"):
+                    found.append(int(quota) / int(period))
+    return found
 
 
 def job(environ: Mapping[str, str]) -> str | None:
@@ -70,7 +127,12 @@ def processor() -> str:
     return platform.machine()
 
 
-def read(path: str) -> str | None:
+def governor() -> str | None:
+    """What sets the first processor's frequency, or None where the kernel does not show it."""
+    return read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+
+
+def read(path: str | os.PathLike) -> str | None:
     """The text of a small file, or None where this kernel has no such file."""
     try:
         return Path(path).read_text().strip()

@@ -50,14 +50,17 @@ class Gpu:
                 f"cuda was requested, but no NVIDIA GPU was found: {found}; {setting}"
             ) from None
 
+    def uuid(self) -> str:
+        """What tells this GPU from all others."""
+        return self.nvml.nvmlDeviceGetUUID(self.handle)
+
     def facts(self) -> dict:
-        """What does not change while a run lasts."""
+        """What does not change while a run lasts, and is the same for every GPU of its kind."""
         nvml, handle = self.nvml, self.handle
         cuda = nvml.nvmlSystemGetCudaDriverVersion()
         major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
         return {
             "name": nvml.nvmlDeviceGetName(handle),
-            "uuid": nvml.nvmlDeviceGetUUID(handle),
             "driver": nvml.nvmlSystemGetDriverVersion(),
             "driver_cuda": f"{cuda // 1000}.{cuda % 1000 // 10}",
             "compute_capability": f"{major}.{minor}",

@@ -7,10 +7,11 @@ import dataclasses
 import hashlib
 import json
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class NotARecord(ValueError):
@@ -57,6 +58,7 @@ class Environment:
     machine: dict
     gpu: dict | None
     variables: dict[str, str]
+    user_variables: list[str]  # those of them that the user's shell had set
     load_before: list[float]
     load_after: list[float]
     python: str
@@ -70,11 +72,17 @@ class Environment:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was measured of one epoch; seconds, losses in nats."""
+    """What was measured of one epoch; losses in nats."""
 
     epoch: int
     begin: float  # since the start of the process
-    seconds: float
+    seconds: float  # by the launcher's clock, which counts
+    trainer_seconds: float  # by the trainer's own
+    # Of the processor, meanwhile: the trainer's process, its main thread, processes it started.
+    processor_seconds: float
+    main_thread_seconds: float
+    helper_seconds: float
+    helpers: int  # the most that were seen at work
     wait_seconds: float | None
     steps: int
     images: int
@@ -88,6 +96,14 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """What one of the parts of a run took, by the launcher's clock; all of them are the whole."""
+
+    seconds: float
+    processor_seconds: float
+
+
+@dataclass(frozen=True)
 class Measured:
     """What was measured; seconds of a monotonic clock, bytes."""
 
@@ -98,19 +114,27 @@ class Measured:
     peak_memory_bytes: int
     user_seconds: float
     system_seconds: float
-    phases: dict[str, float | None]
+    phases: dict[str, Phase | None]
+    first_step_seconds: float | None
+    left_running: int
     epochs: list[Epoch]
+    weights: dict[str, dict]
 
 
 @dataclass(frozen=True)
 class Record:
-    """One run: what was requested, what ran it, what was measured."""
+    """One run: what was requested, what ran it, what was measured, and where it was.
+
+    `where` has the true names of what the record otherwise knows by aliases, see `hidden`.
+    """
 
     id: str
     round_id: str
     requested: Requested
     environment: Environment
     measured: Measured
+    where_sha256: str
+    where: dict | None = None
 
     @classmethod
     def from_dict(cls, content: dict) -> "Record":
@@ -118,13 +142,18 @@ class Record:
         content = {key: value for key, value in content.items() if key not in ("schema", "seal")}
         try:
             measured = content["measured"]
-            epochs = [Epoch(**epoch) for epoch in measured["epochs"]]
+            parts = {
+                "epochs": [Epoch(**epoch) for epoch in measured["epochs"]],
+                "phases": {
+                    name: phase and Phase(**phase) for name, phase in measured["phases"].items()
+                },
+            }
             return cls(
                 **content
                 | {
                     "requested": Requested(**content["requested"]),
                     "environment": Environment(**content["environment"]),
-                    "measured": Measured(**measured | {"epochs": epochs}),
+                    "measured": Measured(**measured | parts),
                 }
             )
         except (KeyError, TypeError) as error:
@@ -140,26 +169,47 @@ class Record:
 
     def to_dict(self) -> dict:
         """The content of its JSON file, sealed."""
-        return sealed({"schema": SCHEMA, **dataclasses.asdict(self)})
+        content = {"schema": SCHEMA, **dataclasses.asdict(self)}
+        if self.where is None:
+            del content["where"]
+        return sealed(content)
 
     def write(self, path: str | os.PathLike) -> None:
         write(path, self.to_dict())
 
 
+def hidden(where: dict) -> dict:
+    """A block `where` with these names and a random salt, and `where_sha256`, its digest.
+
+    The seal covers the digest and not the block, which can be taken out before a file is shared:
+    the seal still holds, and without the salt nobody can try names until one fits the digest.
+    """
+    where = {"salt": secrets.token_hex(16), **where}
+    return {"where": where, "where_sha256": digest(where)}
+
+
 def sealed(content: dict) -> dict:
-    """The content with `seal`, the SHA-256 of its canonical JSON without the seal.
+    """The content with `seal`, the digest of all of it but the seal and the block `where`.
 
     A seal shows that a file was changed after it was written; it is no signature, and anybody
     who can write a record can seal one.
     """
-    content = {key: value for key, value in content.items() if key != "seal"}
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return content | {"seal": hashlib.sha256(canonical.encode()).hexdigest()}
+    covered = {key: value for key, value in content.items() if key not in ("seal", "where")}
+    return content | {"seal": digest(covered)}
 
 
 def is_sealed(content: dict) -> bool:
-    """Whether the content is what its seal was made for."""
-    return "seal" in content and sealed(content)["seal"] == content["seal"]
+    """Whether the content is what its seal was made for, and so is its block `where`, if any."""
+    where = content.get("where")
+    return content.get("seal") == sealed(content)["seal"] and (
+        where is None or digest(where) == content.get("where_sha256")
+    )
+
+
+def digest(content: dict) -> str:
+    """SHA-256 of the canonical JSON, in hexadecimal."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def sha256(path: str | os.PathLike) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import itertools
 import platform
 import time
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from threadpoolctl import threadpool_info
 
 from toolbox import settings
 from toolbox.record import sha256, write
+from toolbox.stopwatch import Line
 
 
 class Run:
@@ -30,10 +32,8 @@ class Run:
                 setattr(self, name, value)
         self.learning_rate = float(np.float32(flags.learning_rate))
         self.flags = flags
-        self.phases: dict[str, float] = {}
-        self.open_phase, self.since = "import", flags.start_time
+        self.line = Line(flags.line)
         self.done: list[Epoch] = []
-        self.loader_seconds: float | None = None
 
     @classmethod
     def from_flags(cls, argv: list[str] | None = None) -> "Run":
@@ -41,10 +41,7 @@ class Run:
         parser = settings.parser()
         parser.add_argument("--losses", type=Path, required=True, help="where step losses go")
         parser.add_argument("--result", type=Path, required=True, help="where the rest goes")
-        parser.add_argument("--start-time", type=float, default=time.monotonic())
-        parser.add_argument(
-            "--wait-each-step", action="store_true", help="wait for the device after every step"
-        )
+        parser.add_argument("--line", type=int, help="socket to the launcher's clock")
         run = cls(parser.parse_args(argv))
         run.phase("load")
         return run
@@ -81,9 +78,7 @@ class Run:
 
     def phase(self, name: str) -> None:
         """Close the open phase and open another: `load`, then `set_up`."""
-        now = time.monotonic()
-        self.phases[self.open_phase] = now - self.since
-        self.open_phase, self.since = name, now
+        self.line.begins(name)
 
     def epochs(self) -> Iterator["Epoch"]:
         """The epochs, one after another; each must be finished before the next begins."""
@@ -91,19 +86,18 @@ class Run:
         if self.protocol:
             with np.load(self.protocol) as protocol:
                 orders = protocol["order"].astype(np.int64)
-        self.phase("training")
+        self.phase("between")
         for index in range(self.flags.epochs):
             epoch = Epoch(self, index, orders[index])
             yield epoch
             if epoch not in self.done:
-                raise RuntimeError(f"epoch {index} was not finished")
+                raise RuntimeError(f"epoch {index}: its clock never ran")
 
     def load_alone(self, loader: Iterable) -> None:
         """Time one pass over the loader with nothing computed: what loading alone costs."""
-        begin = time.monotonic()
+        self.phase("loader_pass")
         for _ in loader:
             pass
-        self.loader_seconds = time.monotonic() - begin
 
     # ---- returned by the trainer --------------------------------------
 
@@ -113,9 +107,9 @@ class Run:
         `device`: the name of what computed. `threads`: how many the framework says that it computes
         with; None where it has no function that tells, and its libraries are asked instead.
         """
-        begin = time.monotonic()
+        self.phase("evaluation")
         tests = [self.evaluated(epoch.weights) for epoch in self.done]
-        evaluation = time.monotonic() - begin
+        self.phase("rest")
         np.save(self.losses, filled_up([epoch.losses for epoch in self.done]))
         train, test = self.arrays("train")[1], self.arrays("test")[1]
         pools = thread_pools()
@@ -142,18 +136,12 @@ class Run:
                 "device": device,
             },
             "measured": {
-                "phases": {name: self.phases[name] for name in ("import", "load", "set_up")}
-                | {
-                    "first_step": self.done[0].first_step,
-                    "epochs": sum(epoch.seconds for epoch in self.done),
-                    "evaluation": evaluation,
-                    "loader_pass": self.loader_seconds,
-                },
+                "first_step_seconds": self.done[0].first_step,
+                "weights": self.done[-1].weight_types,
                 "epochs": [
                     {
                         "epoch": epoch.index,
-                        "begin": epoch.begin - self.flags.start_time,
-                        "seconds": epoch.seconds,
+                        "trainer_seconds": epoch.seconds,
                         "wait_seconds": epoch.wait_seconds,
                         "steps": epoch.steps,
                         "images": epoch.images,
@@ -219,24 +207,37 @@ def filled_up(losses: list[list[float]]) -> np.ndarray:
 class Epoch:
     """One pass over the training images: its clock, its batches, its losses.
 
-    `losses` takes the loss of every step, as a number or as whatever the framework computes
-    with; before the clock stops it must hold numbers. `order` is the protocol's order of the
-    images, int64 (N,), or None where the framework's own loader shuffles.
+    `losses` takes the loss of every step, as a number or as whatever the framework computes with.
     """
 
     def __init__(self, run: Run, index: int, order: np.ndarray | None):
-        self.run, self.index, self.order = run, index, order
+        self.run, self.index = run, index
+        self._order = order
+        self.running = self.finished = False
         self.losses: list[float] = []
         self.steps = self.images = 0
         self.wait_seconds: float | None = None
         self.first_step: float | None = None
 
     @contextlib.contextmanager
-    def clock(self) -> Iterator[None]:
-        """Time the training of this epoch. The body must end only when the work is done."""
-        self.begin = time.monotonic()
-        yield
-        self.seconds = time.monotonic() - self.begin
+    def clock(self) -> Iterator[np.ndarray | None]:
+        """Time the training of this epoch, which hands over the order of its images.
+
+        The protocol's order, int64 (N,), or None where the framework's own loader shuffles. The
+        body ends with `finish`: the clock stops when all that was computed is there as numbers.
+        """
+        self.run.line.begins("epochs")
+        self.running, begin = True, time.monotonic()
+        yield self._order
+        self.seconds = time.monotonic() - begin
+        self.run.line.begins("between")
+        self.running = False
+        if not self.finished:
+            raise RuntimeError(f"epoch {self.index}: its clock stopped before finish(weights)")
+        self.average_loss = float(np.mean(self.losses))
+        self.run.done.append(self)
+        line = f"epoch {self.index}, avg loss {self.average_loss:.4f}, time {self.seconds:.2f}"
+        print(line, flush=True)
 
     def batches(self, order) -> Iterator:
         """Slices of `order` (this epoch's, in whatever type indexes the framework's arrays)."""
@@ -254,21 +255,36 @@ class Epoch:
             begin = time.monotonic()
 
     def step(self, batch, images: int) -> Iterator:
-        """Hand out one batch, count it, and wait for its loss where somebody wants to know."""
+        """Hand out one batch and count it; the first is waited for, to know what it takes."""
         begin = time.monotonic()
+        self._within_clock()
         yield batch
+        self._within_clock()
         self.steps += 1
         self.images += images
-        if self.steps == 1 or self.run.wait_each_step:
-            bool(self.losses[-1])  # asking for the value waits until it is computed
         if self.steps == 1:
+            bool(self.losses[-1])  # asking for the value waits until it is computed
             self.first_step = time.monotonic() - begin
 
     def finish(self, weights: Iterable[np.ndarray]) -> None:
-        """Take the epoch's weights, in the protocol's shapes, and print the tutorial's log line."""
+        """Take the epoch's losses, and its weights in the protocol's shapes, as numbers.
+
+        Before the clock stops, since whoever asks for the numbers waits for the work.
+        """
+        self._within_clock()
         self.losses = [float(loss) for loss in self.losses]
         self.weights = [np.array(weight) for weight in weights]
-        self.average_loss = float(np.mean(self.losses))
-        self.run.done.append(self)
-        line = f"epoch {self.index}, avg loss {self.average_loss:.4f}, time {self.seconds:.2f}"
-        print(line, flush=True)
+        self.finished = True
+
+    def _within_clock(self) -> None:
+        if not self.running or self.finished:
+            raise RuntimeError(f"epoch {self.index}: trained outside of its clock")
+
+    @property
+    def weight_types(self) -> dict[str, dict]:
+        """Shape and type of each array of weights, by its name in the protocol."""
+        names = (f"{kind}{layer}" for layer in itertools.count(1) for kind in "wb")
+        return {
+            name: {"shape": list(weight.shape), "dtype": str(weight.dtype)}
+            for name, weight in zip(names, self.weights, strict=False)
+        }

@@ -57,9 +57,8 @@ for epoch in run.epochs():
             loss.backward()
             optimizer.step(batch_size=run.batch_size)
             epoch.losses.append(loss.mean().asscalar())
-        nd.waitall()
-    parameters = net.collect_params().values()
-    epoch.finish(p.data().asnumpy() for p in parameters)
+        parameters = net.collect_params().values()
+        epoch.finish(p.data().asnumpy() for p in parameters)
 
 run.load_alone(loader)
 run.finish(device=net[0].weight.data().context.device_type)

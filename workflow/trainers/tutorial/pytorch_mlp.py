@@ -51,7 +51,7 @@ for epoch in run.epochs():
             loss.backward()
             optimizer.step()
             epoch.losses.append(loss.item())
-    epoch.finish(p.detach().cpu().numpy() for p in net.parameters())
+        epoch.finish(p.detach().cpu().numpy() for p in net.parameters())
 
 run.load_alone(loader)
 run.finish(

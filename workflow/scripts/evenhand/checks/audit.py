@@ -3,7 +3,6 @@
 audit_record.py has the checks of one record, audit_round.py those of runs beside one another.
 """
 
-import argparse
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -16,7 +15,7 @@ from jsonschema_rs import Draft202012Validator
 from evenhand.checks import audit_record, audit_round, findings
 from evenhand.checks.audit_round import Excerpt
 from evenhand.checks.findings import Finding, Subject
-from evenhand.core.identity import Competitor, Rehearsal, Round, Run
+from evenhand.core.identity import Competitor, Rehearsal, Round, Run, losses_path
 from evenhand.core.schemas import ROOT, schema
 from toolbox.record import Record, is_sealed
 
@@ -56,14 +55,17 @@ class Audit:
             content = opened.get(round_)
             read = {run: self.record(run, content) for run in by_round.get(round_, [])}
             read = {run: record for run, record in read.items() if record is not None}
-            members[round_] = {run: Excerpt.of(record) for run, record in read.items()}
+            members[round_] = {
+                run: Excerpt.of(record, self.project.losses(losses_path(run.path(self.results))))
+                for run, record in read.items()
+            }
             if content is not None:
                 found = audit_round.members(round_, content, read, members[round_])
                 for subject, finding in found:
                     self.add(subject, finding)
         for rehearsal in map(Rehearsal.from_path, rehearsals):
             self.record(rehearsal, opened.get(rehearsal.of))
-        for subject, finding in audit_round.between_rounds(opened, members):
+        for subject, finding in audit_round.between_rounds(opened, members, self.results):
             self.add(subject, finding)
         runs = {run: excerpt for of_round in members.values() for run, excerpt in of_round.items()}
         for subject, finding in audit_round.one_at_a_time(runs, self.results):
@@ -82,6 +84,8 @@ class Audit:
             *(round_.track, round_.scenario, round_.number)
         ]:
             self.add(round_, Finding("identity", "the file tells of another round than its path"))
+        if content:
+            self.add(round_, *audit_round.opening(content))
         return content
 
     def record(self, subject: Run | Rehearsal, opened: dict | None) -> Record | None:
@@ -124,7 +128,9 @@ class Audit:
 def validator(name: str) -> Draft202012Validator:
     """Of a schema in workflow/schemas, dates and times included."""
     formats = {"date-time": is_date_and_time}
-    return Draft202012Validator(schema(name), validate_formats=True, formats=formats)
+    options = {"validate_formats": True, "formats": formats}
+    # What stands in place of a node's alias, say, is not repeated: findings are for everybody.
+    return Draft202012Validator(schema(name), mask="the value", **options)
 
 
 def is_date_and_time(text: str) -> bool:
@@ -140,24 +146,3 @@ def finite(number: str) -> float:
     if not math.isfinite(value := float(number)):
         raise ValueError(f"{number} is not a finite number")
     return value
-
-
-def main(argv: list[str], root: Path = ROOT) -> int:
-    """Audit a results folder from the command line: the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path, nargs="?", default=Path("results"))
-    results = parser.parse_args(argv).results
-    if not results.is_dir():
-        parser.error(f"there is no folder {results}")
-    audit = Audit(results, root)
-    audit.everything(
-        sorted(results.glob("runs/*/*/*/*.json")),
-        sorted(results.glob("rounds/*/*/*.json")),
-        sorted(results.glob("rehearsals/*/*/*.json")),
-    )
-    table = audit.table()
-    if not table.empty:
-        print(table.drop(columns=["framework", "device"]).to_string(index=False))
-    errors = int((table["severity"] == "error").sum())
-    print(f"{errors} errors, {len(table) - errors} notes")
-    return 3 if errors else 0

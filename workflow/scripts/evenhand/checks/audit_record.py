@@ -4,9 +4,10 @@ Each check is a function that yields what it finds.
 """
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -15,10 +16,20 @@ from evenhand.core import axes
 from evenhand.core.identity import Competitor, Rehearsal, Run, losses_path
 from evenhand.core.schemas import Refused
 from evenhand.environments.locks import INSTALLERS, canonical, locked_versions
+from evenhand.model.mlp import weight_shapes
+from toolbox.machine import fingerprint
 from toolbox.record import Environment, Measured, Record, Requested, sha256
 
-# What a clock may lack or have too much of: rounding of the numbers, and no more.
+# What sums of seconds may be off: rounding of the numbers, and no more.
 CLOCK_SECONDS = 0.01
+# docs/trust.md says what honest runs were seen to take, and why a limit is where it is.
+BETWEEN = 0.01, 0.02  # processor seconds between two clocks, and a share of an epoch's
+LONGEST = 1.0, 0.1  # seconds, and a share of an epoch: what a crowded machine may do once
+USUAL = 0.2, 0.05  # the same for the median over epochs
+OFF = 0.2, 0.05  # what the trainer's clock may be off over all epochs, and a share of them
+PREPARED_SECONDS = 20.0  # of the processor, before the first clock
+WORK = 0.05, 0.02  # processor seconds, and a share of the wall's: what accounts are rounded by
+THREADS = 0.1  # how much more than the number of threads asked for may be at work
 
 
 class Project:
@@ -29,6 +40,7 @@ class Project:
         toolbox = (root / "workflow/trainers/toolbox").glob("*.py")
         self.toolbox = {file.name: sha256(file) for file in toolbox}
         self.sha256, self.canonical = cache(sha256_if_there), cache(canonical)
+        self.losses = lru_cache(maxsize=64)(read_losses)  # those of a round; all may be a lot
         self.trainer, self.lock = cache(self._trainer), cache(self._lock)
 
     def _trainer(self, track: str, framework: str) -> str | None:
@@ -40,6 +52,14 @@ class Project:
         lock = self.root / f"envs/{competitor}.lock"
         digest = sha256_if_there(lock)
         return digest, locked_versions(lock) if digest else {}
+
+
+def read_losses(file: Path) -> np.ndarray | None:
+    """Step losses, None where they cannot be read."""
+    try:
+        return np.load(file).astype(float)
+    except (ValueError, OSError, EOFError):
+        return None
 
 
 def sha256_if_there(path: Path) -> str | None:
@@ -55,6 +75,8 @@ def check(
         start = axes.track(track, project.root)["start"]
         device_names = axes.framework(framework, project.root)["device_names"]
         has_gpu = axes.device(device, project.root)["gpu"]
+        asynchronous = axes.framework(framework, project.root)["asynchronous"]
+        has_loader = axes.track(track, project.root)["data"] == "loader"
     except Refused as error:
         yield Finding("identity", str(error))
         return
@@ -63,8 +85,9 @@ def check(
     if requested.dtype != ("float32" if isinstance(subject, Run) else "float64"):
         yield Finding("settings", f"computed in {requested.dtype}")
     yield from work(requested, measured)
+    yield from weights(requested, measured)
     yield from clocks(measured)
-    yield from losses(losses_path(path), requested, measured)
+    yield from losses(losses_path(path), requested, measured, project)
     if environment.device != device_names.get(device, device):
         yield Finding("device", f"asked for {device}, worked on {environment.device}")
     yield from code(environment, project.trainer(track, framework), project.toolbox)
@@ -73,6 +96,14 @@ def check(
         yield from gpu(environment.gpu, measured.gpu)
     yield from packages(environment, subject.competitor, project)
     yield from threads(requested, environment)
+    if environment.machine["fingerprint"] != fingerprint(environment.machine):
+        yield Finding("fingerprint", "the fingerprint is not that of the hardware")
+    if isinstance(subject, Run):  # a rehearsal is not timed, and may run beside other things
+        yield from trainers_clock(measured)
+        yield from outside_the_clock(measured)
+        yield from processor(measured, environment.machine["usable_cores"])
+        yield from threads_at_work(requested, measured, asynchronous)
+        yield from helpers(measured, requested.loader_workers if has_loader else 0)
 
 
 def identity(requested: Requested, subject: Run | Rehearsal) -> Iterator[Finding]:
@@ -104,25 +135,143 @@ def steps_of(requested: Requested) -> int:
     return -(-requested.train_images // requested.batch_size)
 
 
+def weights(requested: Requested, measured: Measured) -> Iterator[Finding]:
+    """The weights have the shapes of the network, and the type that was asked for."""
+    due = {name: list(shape) for name, shape in weight_shapes(requested.layers).items()}
+    if names := due.keys() ^ measured.weights.keys():
+        yield Finding("weights", f"too many or too few: {', '.join(sorted(names))}")
+    for name in due.keys() & measured.weights.keys():
+        found = measured.weights[name]
+        if found["shape"] != due[name]:
+            yield Finding("weights", f"{name} of shape {found['shape']} instead of {due[name]}")
+        if found["dtype"] != requested.dtype:
+            yield Finding("weights", f"{name} in {found['dtype']} instead of {requested.dtype}")
+
+
+# ---- time ------------------------------------------------------------
+
+
 def clocks(measured: Measured) -> Iterator[Finding]:
-    """Clocks go forward: epochs do not overlap, and parts fit into what they are part of."""
+    """Clocks go forward, and the parts of the process are the whole of it, without a gap."""
     epochs, phases = measured.epochs, measured.phases
     for before, after in pairwise(epochs):
         if after.begin < before.end - CLOCK_SECONDS:
             yield Finding("clock", f"epoch {after.epoch} begins before epoch {before.epoch} ends")
-    end = epochs[-1].end + phases["evaluation"]
-    begin = phases["import"] + phases["load"] + phases["set_up"]
-    if end > measured.seconds + CLOCK_SECONDS or epochs[0].begin < begin - CLOCK_SECONDS:
-        yield Finding("clock", "the epochs do not fit into the process's time")
-    if abs(sum(epoch.seconds for epoch in epochs) - phases["epochs"]) > CLOCK_SECONDS:
+    whole = sum(phase.seconds for phase in phases.values() if phase)
+    if abs(whole - measured.seconds) > CLOCK_SECONDS:
+        found = f"its phases take {whole:.2f} s, the process {measured.seconds:.2f} s"
+        yield Finding("clock", found)
+    if abs(sum(epoch.seconds for epoch in epochs) - phases["epochs"].seconds) > CLOCK_SECONDS:
         yield Finding("clock", "the epochs do not add up to their sum")
+    if epochs[0].begin < begin_of_epochs(measured) - CLOCK_SECONDS or epochs[-1].end > whole:
+        yield Finding("clock", "the epochs do not fit into the process's time")
     if any((epoch.wait_seconds or 0) > epoch.seconds + CLOCK_SECONDS for epoch in epochs):
         yield Finding("clock", "an epoch waited longer than it took")
     if any(epoch.seconds <= 0 for epoch in epochs):
         yield Finding("clock", "an epoch took no time")
 
 
-def losses(file: Path, requested: Requested, measured: Measured) -> Iterator[Finding]:
+def begin_of_epochs(measured: Measured) -> float:
+    """When the first epoch may begin: everything is prepared, and the order is not yet known."""
+    return sum(measured.phases[name].seconds for name in ("import", "load", "set_up"))
+
+
+def trainers_clock(measured: Measured) -> Iterator[Finding]:
+    """The trainer's clock agrees with the launcher's, but for what the line between them costs."""
+    own = sum(epoch.trainer_seconds for epoch in measured.epochs)
+    ours = measured.phases["epochs"].seconds
+    if abs(ours - own) > limit(OFF, ours):
+        yield Finding("clock", f"epochs of {ours:.2f} s took {own:.2f} s by the trainer's clock")
+
+
+def outside_the_clock(measured: Measured) -> Iterator[Finding]:
+    """Nothing is worked between the clocks, and no training fits in before the first.
+
+    Work shows in processor seconds, however busy the machine is; waiting for a device in others.
+    """
+    phases, epochs = measured.phases, measured.epochs
+    between, of_epochs = (phases[name].processor_seconds for name in ("between", "epochs"))
+    if between > limit(BETWEEN, of_epochs / len(epochs)) * (len(epochs) + 1):
+        found = f"{between:.2f} processor seconds between the clocks, {of_epochs:.2f} in the epochs"
+        yield Finding("gap", f"work goes on while the clock stands: {found}")
+    ends = [begin_of_epochs(measured), *(epoch.end for epoch in epochs)]
+    gaps = [epoch.begin - end for epoch, end in zip(epochs, ends, strict=False)]
+    epoch = median(epoch.seconds for epoch in epochs)
+    if max(gaps) > limit(LONGEST, epoch) or median(gaps) > limit(USUAL, epoch):
+        found = f"the clock stood for {max(gaps):.2f} s, in the median for {median(gaps):.2f} s"
+        yield Finding("gap", f"{found}, between epochs of {epoch:.2f} s")
+    prepared = sum(phases[name].processor_seconds for name in ("load", "set_up"))
+    if prepared > PREPARED_SECONDS + 2 * of_epochs:
+        found = f"{prepared:.0f} processor seconds before the first epoch, twice what epochs take"
+        yield Finding("gap", found)
+
+
+def limit(measure: tuple[float, float], whole: float) -> float:
+    """A fixed number of seconds, and a share of the whole."""
+    fixed, share = measure
+    return fixed + share * whole
+
+
+# ---- work ------------------------------------------------------------
+
+
+def processor(measured: Measured, cores: float) -> Iterator[Finding]:
+    """Cores give no more than a second of processor time each second, and all of it is told."""
+    spans = [("the process", measured.seconds, measured.user_seconds + measured.system_seconds)]
+    spans += [
+        (f"epoch {epoch.epoch}", epoch.seconds, epoch.processor_seconds + epoch.helper_seconds)
+        for epoch in measured.epochs
+    ]
+    for name, seconds, worked in spans:
+        if worked > within(cores * seconds):
+            found = f"{worked:.2f} processor seconds in {seconds:.2f} s on {cores:g} cores"
+            yield Finding("processor", f"{name} took {found}")
+    phases = (phase.processor_seconds for phase in measured.phases.values() if phase)
+    if abs(sum(phases) - spans[0][2]) > within(0.05 * spans[0][2]):
+        yield Finding("processor", "its phases' processor seconds are not the process's")
+
+
+def threads_at_work(
+    requested: Requested, measured: Measured, asynchronous: bool
+) -> Iterator[Finding]:
+    """No more threads computed at any time than were asked for, where a number was.
+
+    `asynchronous`: the main thread only hands work over, and is not counted.
+    """
+    if requested.threads == "default":
+        return
+    for epoch in measured.epochs:
+        worked = epoch.processor_seconds - (epoch.main_thread_seconds if asynchronous else 0)
+        if worked > within((requested.threads + THREADS) * epoch.seconds):
+            found = f"asked for {requested.threads}, {worked / epoch.seconds:.1f} at work"
+            yield Finding("threads", f"{found} in epoch {epoch.epoch}")
+
+
+def helpers(measured: Measured, workers: int) -> Iterator[Finding]:
+    """No processes but the workers of a loader helped, and none went on afterwards."""
+    for epoch in measured.epochs:
+        if not workers and epoch.helper_seconds > within(0):
+            found = f"other processes worked {epoch.helper_seconds:.2f} s for it"
+            yield Finding("helpers", f"{found} in epoch {epoch.epoch}")
+        elif epoch.helpers > workers:
+            found = f"{epoch.helpers} other processes worked for it, {workers} were asked for"
+            yield Finding("helpers", f"{found}, in epoch {epoch.epoch}")
+    if measured.left_running:
+        found = f"{measured.left_running} processes that it started went on after its end"
+        yield Finding("helpers", found)
+
+
+def within(processor_seconds: float) -> float:
+    """So many processor seconds, and what accounts of them are rounded by."""
+    return processor_seconds + limit(WORK, processor_seconds)
+
+
+# ---- results ---------------------------------------------------------
+
+
+def losses(
+    file: Path, requested: Requested, measured: Measured, project: Project
+) -> Iterator[Finding]:
     """The file of step losses is the record's, whole, finite, and has its averages."""
     if not file.exists():
         yield Finding("losses", "the step losses are missing")
@@ -130,9 +279,7 @@ def losses(file: Path, requested: Requested, measured: Measured) -> Iterator[Fin
     if sha256(file) != measured.losses_sha256:
         yield Finding("losses", "the step losses are not those of the record")
         return
-    try:
-        values = np.load(file).astype(float)
-    except (ValueError, OSError, EOFError):
+    if (values := project.losses(file)) is None:
         yield Finding("losses", "the step losses cannot be read")
         return
     averages = [epoch.average_loss for epoch in measured.epochs]

@@ -5,14 +5,19 @@ that it is about.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from evenhand.checks.findings import Finding, Subject
 from evenhand.core.identity import Rehearsal, Round, Run
+from evenhand.model.mlp import flop_per_image
+from toolbox.launch import RECORDED
+from toolbox.machine import HARDWARE, fingerprint
 from toolbox.record import Record, Requested
 
 # Members of a round that run later than this after one another were not back to back.
@@ -23,6 +28,9 @@ DATE_SECONDS = 1
 OF_A_RUN = {"track", "scenario", "round", "framework", "device", "seed"}
 SETTINGS = [field.name for field in fields(Requested) if field.name not in OF_A_RUN]
 COMMON = [*SETTINGS, "data_sha256"]
+# Runs of two rounds whose first losses are as near as this are one and the same: rounds have their
+# own weights and order, and single losses that are off by 0.1.
+NEAR, FIRST = 1e-4, 16
 
 Found = Iterator[tuple[Subject, Finding]]
 
@@ -32,23 +40,34 @@ class Excerpt:
     """Of a record, what it is compared by with those of other rounds."""
 
     common: tuple  # the values of COMMON
-    losses_sha256: str
+    variables: tuple[tuple[str, str], ...]
+    losses: tuple[float, ...]  # of the first steps, none where they cannot be read
     started: datetime
     seconds: float
     stopwatch: tuple  # runs that share it must not overlap
+    boot: str | None
+    hardware: tuple
 
     @classmethod
-    def of(cls, record: Record) -> "Excerpt":
+    def of(cls, record: Record, losses: np.ndarray | None) -> "Excerpt":
         settings = (getattr(record.requested, name) for name in SETTINGS)
         machine, measured = record.environment.machine, record.measured
         return cls(
             common=(*map(countable, settings), record.environment.data_sha256),
-            losses_sha256=measured.losses_sha256,
+            variables=tuple(sorted(record.environment.variables.items())),
+            losses=() if losses is None else tuple(losses.ravel()[:FIRST].tolist()),
             started=datetime.fromisoformat(measured.started),
             seconds=measured.seconds,
             # On a cluster, whose scheduler hands nodes out, it is a job's: a round is one.
             stopwatch=tuple(machine[fact] for fact in ("node", "boot", "job")),
+            boot=machine["boot"],
+            hardware=hardware(machine),
         )
+
+
+def hardware(machine: Mapping) -> tuple:
+    """What does not change from boot to boot, whichever device a run uses."""
+    return tuple(machine[fact] for fact in HARDWARE if fact != "gpu")
 
 
 def countable(value):
@@ -75,15 +94,37 @@ def member(record: Record, subject: Run | Rehearsal, opened: dict | None) -> Ite
         yield Finding("clock", "began before its round was opened")
     if isinstance(subject, Run):  # a rehearsal is not timed: it may run anywhere
         yield from machine(record.environment.machine, opened["machine"])
+        yield from peak(record, opened["peak"]["threads"] * opened["peak"]["core_flops"])
 
 
 def machine(here: dict, there: dict) -> Iterator[Finding]:
     """The run and its round were on one machine, in one boot."""
-    for fact in ("node", "boot", "fingerprint"):
-        if here[fact] != there[fact]:
+    for fact in ("node", "boot", *HARDWARE):
+        if fact != "gpu" and here[fact] != there[fact]:  # a round is opened without the GPU
             found = f"ran on another machine than its round: {fact} {here[fact]}"
             yield Finding("machine", f"{found}, not {there[fact]}")
             break
+
+
+def peak(record: Record, flops: float) -> Iterator[Finding]:
+    """No epoch computes faster than the machine multiplies matrices, GPUs aside.
+
+    `flops`: what the machine can do at most, floating-point operations a second.
+    """
+    requested = record.requested
+    if record.environment.gpu is None:
+        work = flop_per_image(requested.layers) * requested.train_images
+        fastest = min(record.measured.epochs, key=lambda epoch: epoch.seconds)
+        share = work / max(fastest.seconds, 1e-9) / flops
+        if share > 1:
+            found = f"{share:.3g} times as fast as the machine multiplies matrices"
+            yield Finding("peak", f"epoch {fastest.epoch} computes {found}: not inside its clock")
+
+
+def opening(opened: dict) -> Iterator[Finding]:
+    """What a round's file says by itself."""
+    if opened["machine"]["fingerprint"] != fingerprint(opened["machine"]):
+        yield Finding("fingerprint", "the fingerprint is not that of the hardware")
 
 
 def members(
@@ -106,6 +147,14 @@ def members(
     for index, name in enumerate(SETTINGS):
         if len({excerpt.common[index] for excerpt in excerpts.values()}) > 1:
             yield round_, Finding("settings", f"its members differ in {name}")
+    everybodys = [
+        {name: value for name, value in excerpt.variables if name.startswith(RECORDED)}
+        for excerpt in excerpts.values()
+    ]
+    for name in sorted({name for variables in everybodys for name in variables}):
+        if len(values := {str(variables.get(name)) for variables in everybodys}) > 1:
+            differ = " and ".join(sorted(values))
+            yield round_, Finding("variables", f"its members differ in {name}: {differ}")
     took_turns = in_turn(excerpts)
     turns = [run for run, _ in took_turns]
     if turns != [run for run in runs if run in records]:
@@ -120,28 +169,80 @@ def members(
 
 
 def between_rounds(
-    opened: Mapping[Round, dict | None], members: Mapping[Round, Mapping[Run, Excerpt]]
+    opened: Mapping[Round, dict | None],
+    members: Mapping[Round, Mapping[Run, Excerpt]],
+    results: Path,
 ) -> Found:
     """Rounds of a track and scenario have their own seed and losses, and all else in common."""
-    seeds, losses, common = {}, {}, {}
-    for round_, excerpts in members.items():
-        counts = common.setdefault((round_.track, round_.scenario), Counter())
-        counts.update(excerpt.common for excerpt in excerpts.values())
-    usual = {contest: max(counts, key=counts.get) for contest, counts in common.items() if counts}
+    seeds: dict[tuple, int] = {}
+    contests: dict[tuple, dict[Run, Excerpt]] = {}
+    for round_, runs in members.items():
+        contests.setdefault((round_.track, round_.scenario), {}).update(runs)
     for round_, content in opened.items():
         contest = round_.track, round_.scenario
         if content is not None:
             first = seeds.setdefault((*contest, content["seed"]), round_.number)
             if first != round_.number:
                 yield round_, Finding("seed", f"the seed of round {first} again")
-        for run, excerpt in members.get(round_, {}).items():
-            pairs = zip(COMMON, excerpt.common, usual[contest], strict=True)
-            if others := [f"{name} {here}" for name, here, most in pairs if here != most]:
-                yield run, Finding("settings", f"otherwise than most rounds: {', '.join(others)}")
-            key = (*contest, run.competitor, excerpt.losses_sha256)
-            first = losses.setdefault(key, round_.number)
-            if first != round_.number:
-                yield run, Finding("duplicate", f"the step losses of round {first} again")
+    for runs in contests.values():
+        yield from settings(runs)
+        yield from variables(runs)
+        yield from copies(runs, results)
+    yield from one_hardware_a_boot(members)
+
+
+def settings(runs: Mapping[Run, Excerpt]) -> Found:
+    """All runs of a track and scenario were asked for the same."""
+    usual = most_common(excerpt.common for excerpt in runs.values())
+    for run, excerpt in runs.items():
+        pairs = zip(COMMON, excerpt.common, usual, strict=True)
+        if others := [f"{name} {here}" for name, here, most in pairs if here != most]:
+            yield run, Finding("settings", f"otherwise than most rounds: {', '.join(others)}")
+
+
+def variables(runs: Mapping[Run, Excerpt]) -> Found:
+    """All runs of a competitor in a track and scenario had the same variables."""
+    of_competitor: dict[str, dict[Run, Excerpt]] = {}
+    for run, excerpt in runs.items():
+        of_competitor.setdefault(run.competitor, {})[run] = excerpt
+    for own in of_competitor.values():
+        usual = dict(most_common(excerpt.variables for excerpt in own.values()))
+        for run, excerpt in own.items():
+            here = dict(excerpt.variables)
+            for name in sorted(here.keys() | usual.keys()):
+                if here.get(name) != usual.get(name):
+                    found = f"{name} is {here.get(name)}, {usual.get(name)} in most rounds"
+                    yield run, Finding("variables", found)
+
+
+def most_common(values: Iterable):
+    """The value that is there most often, the first of equally many; an empty tuple if none is."""
+    return next((value for value, _ in Counter(values).most_common(1)), ())
+
+
+def copies(runs: Mapping[Run, Excerpt], results: Path) -> Found:
+    """No run's losses are those of another round, or nearly."""
+    in_order = sorted((excerpt.losses, run) for run, excerpt in runs.items() if excerpt.losses)
+    for place, (losses, run) in enumerate(in_order):
+        for others, other in in_order[place + 1 :]:
+            if others[0] - losses[0] > NEAR:
+                break
+            near = all(abs(a - b) <= NEAR for a, b in zip(losses, others, strict=False))
+            if near and run.of != other.of:
+                first, again = sorted([run, other])
+                found = f"the step losses of {first.path(results)} again, or nearly"
+                yield again, Finding("duplicate", found)
+
+
+def one_hardware_a_boot(members: Mapping[Round, Mapping[Run, Excerpt]]) -> Found:
+    """A machine does not change its hardware while it runs."""
+    first: dict[str, tuple] = {}
+    for runs in members.values():
+        for run, excerpt in runs.items():
+            if first.setdefault(excerpt.boot, excerpt.hardware) != excerpt.hardware:
+                here = ", ".join(map(str, excerpt.hardware))
+                found = f"{here}: not the hardware of other runs in the same boot of the machine"
+                yield run, Finding("machine", found)
 
 
 def one_at_a_time(excerpts: Mapping[Run, Excerpt], results: Path) -> Found:

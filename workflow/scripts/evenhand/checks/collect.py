@@ -7,6 +7,7 @@ from statistics import median
 
 import pandas as pd
 
+from evenhand.core import axes
 from evenhand.core.identity import Run
 from evenhand.model.mlp import flop_per_image
 from toolbox.record import Record
@@ -27,13 +28,16 @@ def run_row(record: Record, opened: dict, warmup_epochs: int) -> dict:
     `opened`: the content of the file that opened its round.
     """
     requested, environment, measured = record.requested, record.environment, record.measured
-    phases, last = measured.phases, measured.epochs[-1]
+    last = measured.epochs[-1]
     timed = measured.epochs[warmup_epochs:]
     seconds = [epoch.seconds for epoch in timed]
     waits = [epoch.wait_seconds for epoch in timed if epoch.wait_seconds is not None]
     typical = median(seconds)
     flop = flop_per_image(requested.layers) * requested.train_images
     order = opened["order"]
+    # The peak is the processor's, and says nothing about a GPU.
+    peak = {} if axes.device(requested.device)["gpu"] else opened["peak"]
+    phases = {name: phase and phase.seconds for name, phase in measured.phases.items()}
     return {
         **identity(record),
         "position": order.index(requested.competitor) if requested.competitor in order else None,
@@ -45,15 +49,19 @@ def run_row(record: Record, opened: dict, warmup_epochs: int) -> dict:
         "threads_framework": environment.threads["framework"],
         "threads_openmp": environment.threads["openmp"],
         "threads_blas": environment.threads["blas"],
+        "threads_at_work": median(epoch.processor_seconds / epoch.seconds for epoch in timed),
+        "helpers_at_work": median(epoch.helper_seconds / epoch.seconds for epoch in timed),
         "median_epoch_seconds": typical,
         "process_seconds": measured.seconds,
         "import_seconds": phases["import"],
         "load_seconds": phases["load"],
         "set_up_seconds": phases["set_up"],
-        "first_step_seconds": phases["first_step"],
+        "first_step_seconds": measured.first_step_seconds,
+        "between_seconds": phases["between"],
         "training_seconds": phases["epochs"],
-        "evaluation_seconds": phases["evaluation"],
         "loader_pass_seconds": phases["loader_pass"],
+        "evaluation_seconds": phases["evaluation"],
+        "rest_seconds": phases["rest"],
         "wait_share": sum(waits) / sum(seconds) if waits else None,
         "final_average_loss": last.average_loss,
         "final_test_loss": last.test_loss,
@@ -63,8 +71,11 @@ def run_row(record: Record, opened: dict, warmup_epochs: int) -> dict:
         "system_seconds": measured.system_seconds,
         "flop_per_epoch": flop,
         "flop_per_second": flop / typical,
-        "peak_flop_per_second": opened["peak"]["flops"],
-        "share_of_peak": flop / typical / opened["peak"]["flops"],
+        "peak_flop_per_second": peak.get("flops"),
+        "peak_threads": peak.get("threads"),
+        "peak_kernel": peak.get("kernel"),
+        "peak_library": peak.get("library"),
+        "share_of_peak": flop / typical / peak["flops"] if peak else None,
         "node": environment.machine["node"],
         "fingerprint": environment.machine["fingerprint"],
         "started": measured.started,

@@ -27,7 +27,7 @@ def row(subject: Subject, finding: Finding, results: Path) -> dict:
         case Run():
             where = _round(subject.of) | _competitor(subject.competitor)
         case Rehearsal():  # without a round, since no timed run is concerned
-            where = {"track": subject.track, "scenario": subject.scenario}
+            where = {"track": subject.of.track, "scenario": subject.of.scenario}
             where |= _competitor(subject.competitor)
         case Round():
             where = _round(subject)

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from toolbox.machine import machine
+from toolbox.machine import where
 from toolbox.record import sha256
 
 ENGINES = ("docker", "podman")
@@ -111,7 +111,7 @@ def command(
     """
     here = Path.cwd()
     arguments = ["--rm", "--init", "--pull", "never"]
-    arguments += ["--network", "none", "--hostname", machine()["node"]]
+    arguments += ["--network", "none", "--hostname", where()["node"]]
     # labels: SELinux would refuse the mounts, or the user's own files would have to be relabeled
     arguments += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     arguments += ["--security-opt", "label=disable"]

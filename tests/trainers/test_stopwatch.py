@@ -1,0 +1,97 @@
+"""The clock in the launcher's process: the parts of a run, and who worked in them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from support import launching
+
+pytestmark = pytest.mark.fast
+
+# A launcher's process: it becomes the parent of what is left behind, so not the tests' own.
+WATCH = """
+import json, sys, os
+from toolbox.stopwatch import Stopwatch
+stopwatch = Stopwatch()
+status = stopwatch.run([sys.executable, "-c", sys.argv[1]], dict(os.environ))
+parts = [(p.name, p.begin, p.end, vars(p.work), p.helpers) for p in stopwatch.parts]
+print(json.dumps([status, stopwatch.seconds, stopwatch.left_running, parts]))
+"""
+TRAINER = """
+import os, subprocess, sys, time
+from toolbox.stopwatch import Line
+line = Line(int(sys.argv[sys.argv.index("--line") + 1]))
+def spin(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+"""
+
+
+def watched(program: str) -> tuple[int, float, int, list]:
+    """Exit status, seconds, processes left, and the parts of a trainer with this program."""
+    command = [sys.executable, "-c", WATCH, TRAINER + program]
+    env = {"PYTHONPATH": str(launching.TRAINERS)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_the_parts_follow_one_another_and_are_the_whole():
+    status, seconds, left, parts = watched(
+        "for part in ['load', 'between', 'epochs', 'between', 'epochs', 'rest']:\n"
+        "    line.begins(part)\n"
+    )
+    assert (status, left) == (0, 0)
+    names = [name for name, *_ in parts]
+    assert names == ["import", "load", "between", "epochs", "between", "epochs", "rest"]
+    ends = [end for _, _, end, *_ in parts]
+    assert [begin for _, begin, *_ in parts] == [0.0, *ends[:-1]]
+    assert ends[-1] == seconds
+    assert ends == sorted(ends)
+
+
+def test_what_is_worked_is_told_of_the_part_in_which_it_was():
+    *_, parts = watched(
+        "line.begins('epochs')\nspin(0.3)\nline.begins('between')\nline.begins('rest')\nspin(0.2)\n"
+    )
+    work = {name: of["process"] for name, _, _, of, _ in parts}
+    assert work["epochs"] == pytest.approx(0.3, abs=0.05)
+    assert work["between"] < 0.05
+    assert 0.15 < work["rest"] < 0.5
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "child = os.fork()\nif not child:\n    spin(0.3)\n    os._exit(0)\nos.waitpid(child, 0)\n",
+        # detached: no longer a child of the trainer, in a session of its own
+        "if not os.fork():\n    os.setsid()\n    if not os.fork():\n        spin(0.3)\n"
+        "    os._exit(0)\ntime.sleep(0.8)\n",
+        # nobody waits for it: the kernel drops its account, but it was seen
+        "import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "if not os.fork():\n    spin(0.9)\n    os._exit(0)\ntime.sleep(1.5)\n",
+        "subprocess.run([sys.executable, '-c', 'sum(range(20_000_000))'])\n",
+    ],
+    ids=["forked", "detached", "not waited for", "another program"],
+)
+def test_processes_that_help_are_seen(start):
+    status, _, left, parts = watched(f"line.begins('epochs')\n{start}line.begins('between')\n")
+    assert (status, left) == (0, 0)
+    (work,) = (of for name, _, _, of, _ in parts if name == "epochs")
+    assert work["helpers"] > 0.15
+    assert work["process"] < 0.15
+
+
+def test_a_process_that_goes_on_after_the_end_is_killed_and_counted():
+    status, seconds, left, _ = watched(
+        "if not os.fork():\n    os.setsid()\n    time.sleep(600)\n    os._exit(0)\n"
+    )
+    assert (status, left) == (0, 1)
+    assert seconds < 300, "its end was not waited for"
+
+
+def test_a_trainer_that_dies_has_its_exit_status():
+    assert watched("line.begins('load')\nos._exit(7)\n")[0] == 7
+    assert watched("line.begins('load')\nos.kill(os.getpid(), 9)\n")[0] == -9
