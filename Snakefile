@@ -1,10 +1,9 @@
 # Evenhand: the same perceptron in several frameworks, compared so that the result can be trusted.
 #
-#   download ── prepare ───────────────┐
-#   protocol ──────────────────────────┼─ round ── train (× frameworks, in random order) ──┐
-#   environment (× f-d) ─┬─ examine ───┘                                                   ├─ collect ─ compare ─ figures ─ report
-#                        └─ rehearse ──┬───────────────────────────────────────────── audit ┤
-#                           reference ─┴─ gate ────────────────────────────────────────────┘
+#   download ── prepare ────────────┐
+#   protocol ───────────────────────┼─ round ─┬─ train (× frameworks, in random order) ─┬─ collect ──────────┐
+#   environment (× f-d) ── examine ─┘         └─ rehearse (one round, in float64) ──────┼─ audit ────────────┼─ compare ─ figures ─ report
+#                                                                                       └─ reference ── gate ┘
 #
 # snakemake --cores 4                                               the whole comparison
 # snakemake --cores 4 --configfile config/presets/quick.yaml        the same in a minute, on less data

@@ -50,8 +50,7 @@ def given_to_all(seed: int, training: dict, data: Path, folder: Path) -> tuple[P
         training["batch_size"],
         float(np.float32(training["learning_rate"])),
     )
-    names = ("losses", "test_accuracy", "nearest_zero")
-    return folder / "protocol.npz", Reference(*(trained[name] for name in names))
+    return folder / "protocol.npz", Reference.of(trained)
 
 
 def trained_by(competitor: str, settings: Settings, folder: Path) -> Trained:
@@ -63,7 +62,8 @@ def trained_by(competitor: str, settings: Settings, folder: Path) -> Trained:
     command += ["--losses", losses, "--result", result]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     epochs = json.loads(result.read_text())["measured"]["epochs"]
-    return Trained(np.load(losses), np.array([epoch["test_accuracy"] for epoch in epochs]))
+    tests = (np.array([epoch[name] for epoch in epochs]) for name in ("test_loss", "test_accuracy"))
+    return Trained(np.load(losses), *tests)
 
 
 def main(seeds: int, experiment: Experiment, competitors: list[str]) -> None:
@@ -76,7 +76,7 @@ def main(seeds: int, experiment: Experiment, competitors: list[str]) -> None:
             shared, expected = given_to_all(seed, training, data, folder)
             for competitor in competitors:
                 device = Competitor.parse(competitor).device
-                limit = gate.limits(config, device, sizes)
+                limits = gate.limits(config, device, sizes)
                 first = gate.first_steps(config, device, sizes)
                 first = min(first, gate.sure_steps(expected.nearest_zero))
                 for tier in ("float64", "float32"):
@@ -84,7 +84,7 @@ def main(seeds: int, experiment: Experiment, competitors: list[str]) -> None:
                         training, data=data, protocol=shared, device=device, dtype=tier
                     )
                     run = trained_by(competitor, settings, folder)
-                    for row in gate.judge(run, expected, tier, limit, first, sizes):
+                    for row in gate.judge(run, expected, tier, limits, first, sizes):
                         rows.append({"tier": tier, "competitor": competitor} | row)
     order = dict.fromkeys((row["tier"], row["check"], row["limit"]) for row in rows)
     worst = pd.DataFrame(rows).pivot_table(
@@ -95,7 +95,7 @@ def main(seeds: int, experiment: Experiment, competitors: list[str]) -> None:
     print("|", " | ".join(["tier", "check", *competitors, "limit"]), "|")
     print("|", " | ".join(["---"] * (len(competitors) + 3)), "|")
     for (tier, check, limit), values in worst.iterrows():
-        form = ".0f" if check == "test_accuracy" else ".1e"
+        form = {"test_accuracy": ".0f", "identical_steps": ".2f"}.get(check, ".1e")
         cells = [tier, words[check], *(f"{value:{form}}" for value in values), f"{limit:g}"]
         print("|", " | ".join(cells), "|")
 

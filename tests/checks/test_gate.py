@@ -11,7 +11,7 @@ from evenhand.checks import audit, gate
 from evenhand.checks.trained import Reference, Sizes, Trained
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
-from evenhand.core.identity import Rehearsal, Round, losses_path
+from evenhand.core.identity import Round, losses_path
 from evenhand.core.tables import read_table, write_table
 from support import records
 from toolbox.record import Record
@@ -23,13 +23,10 @@ SMALL_TRAINING = {
     "hidden_layers": [3],
     "epochs": 3,
 }  # 4 steps, the last of 2 images
+SMALL_DATA = {"train_images": 14, "test_images": 10}
+ROUNDS = {"rounds": 2, "seed": 2}  # of which the second is rehearsed
 EXPERIMENT = Experiment(
-    checked(
-        {
-            "scenarios": {"baseline": SMALL_TRAINING},
-            "data": {"train_images": 14, "test_images": 10},
-        }
-    )
+    checked(ROUNDS | {"scenarios": {"baseline": SMALL_TRAINING}, "data": SMALL_DATA})
 )
 CONFIG = EXPERIMENT.config["gate"]
 TUTORIAL = Sizes.of(Experiment(checked({})).training("baseline"))
@@ -38,27 +35,35 @@ LIMITS = gate.limits(CONFIG, "cpu", SMALL)
 
 TRUTH = Reference(
     losses=np.random.default_rng(0).uniform(0.5, 2.5, (3, 4)),
+    test_loss=np.array([0.9, 1.5, 1.2]),
     accuracy=np.array([0.7, 0.4, 0.5]),
     nearest_zero=np.full((3, 4), 1e-4),
+    losses_after_update=np.full(10, 0.4),
 )
 
 
-def judge(losses=TRUTH.losses, accuracy=TRUTH.accuracy, tier="float64") -> dict[str, dict]:
-    rows = gate.judge(Trained(losses, accuracy), TRUTH, tier, LIMITS, 2, SMALL)
-    return {row["check"]: row for row in rows}
+def judge(
+    losses=TRUTH.losses, test_loss=TRUTH.test_loss, accuracy=TRUTH.accuracy, tier="float64"
+) -> dict[str, dict]:
+    run = Trained(losses, test_loss, accuracy)
+    return {row["check"]: row for row in gate.judge(run, TRUTH, tier, LIMITS, 2, SMALL)}
 
 
 # ---- limits ----------------------------------------------------------
 
 
 def test_the_tutorials_sizes_have_the_configured_limits():
-    assert gate.limits(CONFIG, "cpu", TUTORIAL) == {
-        "steps": 1e-12,
+    limits = gate.limits(CONFIG, "cpu", TUTORIAL)
+    assert limits["float32"] == {
         "first_steps": 5e-6,
         "epoch_0": 1e-4,
         "later_epochs": 5e-4,
+        "test_loss": 2e-3,
         "test_accuracy": 20,
+        "identical_steps": 0.95,
     }
+    exact = {"steps": 1e-12, "test_loss": 1e-12, "test_accuracy": 0, "identical_steps": 0.95}
+    assert limits["float64"] == exact
     assert gate.first_steps(CONFIG, "cpu", TUTORIAL) == 10
 
 
@@ -67,15 +72,24 @@ def test_the_tutorials_sizes_have_the_configured_limits():
     [
         ({"batch_size": 32}, "epoch_0", 16e-4),
         ({"learning_rate": 0.2}, "later_epochs", 20e-4),
+        ({"learning_rate": 0.2}, "test_loss", 80e-4),
         ({"learning_rate": 0.2}, "test_accuracy", 40),
         ({"batch_size": 512}, "epoch_0", 1e-4),  # never narrower than configured
+        ({"test_images": 2500}, "test_loss", 40e-4),
+        ({"test_images": 40_000}, "test_loss", 20e-4),
         ({"test_images": 2500}, "test_accuracy", 10),
         ({"test_images": 1}, "test_accuracy", 2),
-        ({"batch_size": 32, "learning_rate": 0.5}, "steps", 1e-12),  # float64 needs no allowance
     ],
 )
 def test_limits_follow_the_sizes(change, check, limit):
-    assert gate.limits(CONFIG, "cpu", TUTORIAL._replace(**change))[check] == pytest.approx(limit)
+    limits = gate.limits(CONFIG, "cpu", TUTORIAL._replace(**change))["float32"]
+    assert limits[check] == pytest.approx(limit)
+
+
+def test_float64_needs_no_allowance_for_sizes():
+    sizes = TUTORIAL._replace(batch_size=32, learning_rate=0.5, test_images=100)
+    usual, other = (gate.limits(CONFIG, "cpu", of)["float64"] for of in (TUTORIAL, sizes))
+    assert usual == other
 
 
 @pytest.mark.parametrize(
@@ -102,8 +116,8 @@ def test_steps_are_sure_up_to_the_first_whose_update_rounding_may_change(doubtfu
 
 def test_a_device_can_have_limits_of_its_own():
     config = CONFIG | {"devices": {"cuda": {"float32_first": 1e-3}}}
-    assert gate.limits(config, "cuda", TUTORIAL)["first_steps"] == 1e-3
-    assert gate.limits(config, "cpu", TUTORIAL)["first_steps"] == 5e-6
+    assert gate.limits(config, "cuda", TUTORIAL)["float32"]["first_steps"] == 1e-3
+    assert gate.limits(config, "cpu", TUTORIAL)["float32"]["first_steps"] == 5e-6
 
 
 # ---- judgement -------------------------------------------------------
@@ -138,6 +152,51 @@ def test_accuracy_alone_points_to_evaluation():
 
 
 @pytest.mark.parametrize(
+    ("epoch", "step", "cause"), [(1, 8, "weights_handed_over"), (2, 12, "last_update")]
+)
+@pytest.mark.parametrize("tier", LIMITS)
+def test_the_loss_on_the_test_set_is_held_against_the_reference(epoch, step, cause, tier):
+    """Before the last epoch, the next one's losses show that the training had the right weights."""
+    off = 1.01 * LIMITS[tier]["test_loss"]
+    rows = judge(test_loss=TRUTH.test_loss + off * (np.arange(3) == epoch), tier=tier)
+    failed = {check: row for check, row in rows.items() if not row["passed"]}
+    assert failed.keys() == {"test_loss"}
+    row = failed["test_loss"]
+    assert (row["step"], row["cause"]) == (step, cause if tier == "float64" else "averages")
+    assert row["deviation"] == pytest.approx(off, rel=1e-3)
+
+
+# ---- the reference, copied -------------------------------------------
+
+
+def judged_among_many(losses: np.ndarray, many: Reference, tier="float64") -> dict[str, dict]:
+    run = Trained(losses, many.test_loss, many.accuracy)
+    return {row["check"]: row for row in gate.judge(run, many, tier, LIMITS, 2, SMALL)}
+
+
+def many_steps(steps: int) -> Reference:
+    losses = np.random.default_rng(0).uniform(0.5, 2.5, (1, steps))
+    return Reference(losses, *(values[:1] for values in TRUTH[1:3]), losses, losses[0, :10] / 2)
+
+
+@pytest.mark.parametrize("tier", ["float64", "float32"])
+@pytest.mark.parametrize(("equal", "passed"), [(0.94, True), (0.96, False), (1, False)])
+def test_losses_that_equal_the_reference_to_the_last_bit_were_copied(equal, passed, tier):
+    truth = many_steps(500)
+    off = np.arange(500)[None] >= equal * 500
+    row = judged_among_many(truth.losses + off * 4e-16, truth, tier)["identical_steps"]
+    assert row["passed"] == passed
+    assert row["deviation"] == pytest.approx(equal)
+    assert (row["cause"], row["step"]) == ("" if passed else "reference_copied", None)
+
+
+def test_of_a_few_steps_all_may_equal_the_reference():
+    for steps, checked_ in ((63, False), (64, True)):
+        truth = many_steps(steps)
+        assert ("identical_steps" in judged_among_many(truth.losses, truth)) == checked_
+
+
+@pytest.mark.parametrize(
     ("losses", "cause", "detail"),
     [
         (TRUTH.losses[:, :3], "steps_left_out", "3 x 3 ≠ 3 x 4"),
@@ -160,7 +219,8 @@ def test_missing_losses_fail_and_are_called_so(losses, cause, detail, tier):
 # ---- files -----------------------------------------------------------
 
 RUNS = [Round("controlled", "baseline", number).run("numpy-cpu") for number in (0, 1)]
-REHEARSAL = Rehearsal("controlled", "baseline", "numpy-cpu")
+REHEARSED = EXPERIMENT.rehearsed("controlled", "baseline")
+REHEARSAL = RUNS[REHEARSED].of.rehearsal("numpy-cpu")
 
 
 @pytest.fixture
@@ -172,7 +232,7 @@ def results(tmp_path):
         records.write_reference(tmp_path / f"reference/baseline/{number}.npz", TRUTH.losses)
         records.write(run.of.path(tmp_path), opened)
         write_run(run.path(tmp_path), rng, opened, training, "float32")
-        if number == 0:
+        if number == REHEARSED:
             write_run(REHEARSAL.path(tmp_path), rng, opened, training, "float64")
     return tmp_path
 
@@ -186,7 +246,7 @@ def run_gate(results, experiment=EXPERIMENT) -> tuple[pd.DataFrame, pd.DataFrame
     """gate.csv and gate_steps.csv of what lies in a folder, the audit before them."""
     runs, rounds, rehearsals = (
         sorted(results.glob(pattern))
-        for pattern in ("runs/*/*/*/*.json", "rounds/*/*/*.json", "rehearsals/*/*/*.json")
+        for pattern in ("runs/*/*/*/*.json", "rounds/*/*/*.json", "rehearsals/*/*/*/*.json")
     )
     audited = audit.Audit(results)
     audited.everything(runs, rounds, rehearsals)
@@ -202,16 +262,16 @@ def test_every_run_is_judged_in_its_tier(results):
     checks, _ = run_gate(results)
     assert checks["passed"].all()
     count = checks.groupby(["tier", "round"]).size().to_dict()
-    assert count == {("float64", 0): 2, ("float32", 0): 4, ("float32", 1): 4}
+    assert count == {("float64", 1): 3, ("float32", 0): 5, ("float32", 1): 5}
 
 
-def test_every_step_of_the_first_round_is_kept_for_the_picture(results):
+def test_every_step_of_the_rehearsed_round_is_kept_for_the_picture(results):
     _, steps = run_gate(results)
     assert steps.groupby("tier")["step"].agg(list).to_dict() == {
         "float32": list(range(1, 13)),
         "float64": list(range(1, 13)),
     }
-    assert set(steps["round"]) == {0}
+    assert set(steps["round"]) == {REHEARSED}
     # In float64 each step has a limit, in float32 the first ones.
     assert steps.groupby("tier")["limit"].count().to_dict() == {"float32": 10, "float64": 12}
 
@@ -236,7 +296,7 @@ def test_a_record_that_cannot_be_read_fails_without_stopping_the_others(results,
     checks, _ = run_gate(results)
     failed = checks[~checks["passed"]]
     assert set(failed["round"]) == {1}
-    assert len(failed) == 4
+    assert set(failed["check"]) == LIMITS["float32"].keys() - {"identical_steps"}
     assert set(failed["cause"]) == {"nothing_to_judge"}
 
 
@@ -256,7 +316,7 @@ def test_a_rehearsal_that_the_audit_rejects_proves_nothing(results, seal, found)
     records.write(path, other if seal else other | {"seal": record.to_dict()["seal"]})
     failed = run_gate(results)[0].query("not passed")
     assert set(failed["tier"]) == {"float64"}
-    assert len(failed) == 2
+    assert set(failed["check"]) == {"steps", "test_loss", "test_accuracy"}
     assert set(failed["cause"]) == {"rejected_by_audit"}
     assert failed["detail"].str.startswith(f"{found}, ").all()
 
@@ -278,19 +338,19 @@ def test_the_gate_believes_the_table_of_the_audit(results):
 def test_runs_of_several_gated_tracks_are_told_apart(results):
     for kind in ("runs", "rehearsals", "rounds"):
         (results / kind / "tuned").symlink_to(results / kind / "controlled")
-    losses = losses_path(RUNS[0].path(results))
+    losses = losses_path(RUNS[REHEARSED].path(results))
     np.save(losses, TRUTH.losses + 1)
     (results / "runs/tuned").unlink()
-    path = Round("tuned", "baseline", 0).run("numpy-cpu").path(results)
+    path = Round("tuned", "baseline", REHEARSED).run("numpy-cpu").path(results)
     write_run(
         path,
         np.random.default_rng(1),
-        records.opened_round(),
+        records.opened_round(number=REHEARSED),
         EXPERIMENT.training("baseline"),
         "float32",
     )
     checks, steps = run_gate(results)
-    timed = checks[(checks["tier"] == "float32") & (checks["round"] == 0)]
+    timed = checks[(checks["tier"] == "float32") & (checks["round"] == REHEARSED)]
     assert timed.groupby("track")["passed"].all().to_dict() == {"controlled": False, "tuned": True}
     assert steps.groupby(["track", "tier"])["step"].count().to_dict() == {
         (track, tier): 12 for track in ("controlled", "tuned") for tier in ("float32", "float64")
@@ -299,8 +359,7 @@ def test_runs_of_several_gated_tracks_are_told_apart(results):
 
 def test_scenarios_with_the_same_training_share_a_reference(results):
     scenarios = {"baseline": SMALL_TRAINING, "one-thread": SMALL_TRAINING | {"threads": 1}}
-    data = {"train_images": 14, "test_images": 10}
-    experiment = Experiment(checked({"scenarios": scenarios, "data": data}))
+    experiment = Experiment(checked(ROUNDS | {"scenarios": scenarios, "data": SMALL_DATA}))
     run = Round("controlled", "one-thread", 1).run("numpy-cpu")
     opened = records.opened_round(scenario="one-thread", number=1)
     write_run(

@@ -1,6 +1,7 @@
 """What a configuration amounts to: contests, competitors, seeds, turns, trainings."""
 
 import dataclasses
+from itertools import pairwise
 
 import pytest
 
@@ -98,6 +99,31 @@ def test_seeds_and_orders_never_change():
         [m, p],
     ]
     assert other.order("controlled", "baseline", 0) == [n, m, p]
+
+
+def rehearsed(config: dict, scenario: str = "baseline", **changes) -> int:
+    return Experiment(config | changes).rehearsed("controlled", scenario)
+
+
+def test_every_round_is_as_likely_to_be_rehearsed():
+    """Each track and scenario has its own; who is to be rehearsed has no say."""
+    config = of(rounds=3).config
+    rounds = [rehearsed(config, seed=seed) for seed in range(300)]
+    assert all(70 < rounds.count(number) < 130 for number in range(3))  # 3.7 deviations
+    assert {rehearsed(config, scenario) for scenario in "abcdefgh"} == {0, 1, 2}
+    without = Experiment(config, excluded={"mxnet-cpu": "training fails"})
+    assert without.rehearsed("controlled", "baseline") == rehearsed(config)
+
+
+def test_more_rounds_change_the_rehearsed_one_only_for_a_new_one():
+    config = of().config
+    for seed in range(20):
+        numbers = [rehearsed(config, seed=seed, rounds=rounds) for rounds in range(1, 12)]
+        assert numbers[0] == 0
+        assert all(
+            after in (before, rounds)
+            for rounds, (before, after) in enumerate(pairwise(numbers), start=1)
+        )
 
 
 def test_a_training_has_everything_that_its_data_set_adds():

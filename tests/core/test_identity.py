@@ -43,11 +43,13 @@ def test_a_run_is_known_by_the_path_of_its_record(name):
 
 @names
 def test_a_rehearsal_is_known_by_the_path_of_its_record(name):
-    rehearsal = Rehearsal("controlled", "baseline", name)
+    round_ = Round("controlled", "baseline", 3)
+    rehearsal = round_.rehearsal(name)
     path = rehearsal.path(RESULTS)
-    assert path == RESULTS / f"rehearsals/controlled/baseline/{name}.json"
+    assert path == RESULTS / f"rehearsals/controlled/baseline/3/{name}.json"
     assert Rehearsal.from_path(path) == rehearsal
-    assert rehearsal.of == Round("controlled", "baseline", 0)
+    assert rehearsal.of == round_
+    assert rehearsal != round_.run(name), "though both are of this round and competitor"
 
 
 @names

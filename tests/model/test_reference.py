@@ -82,6 +82,13 @@ def test_the_last_batch_counts_as_its_own_mean():
     assert run["losses"][1, 0] == pytest.approx(second, rel=1e-12)
 
 
+def test_of_the_first_steps_the_loss_after_the_update_is_kept_too():
+    x, y, weights = made_up_batch(np.random.default_rng(5))
+    order = np.arange(6)[None].repeat(12, axis=0)  # one batch an epoch, always the same
+    run = reference.train((x, y), (x, y), weights, order, 6, 0.1)
+    np.testing.assert_array_equal(run["losses_after_update"], run["losses"].ravel()[1:11])
+
+
 @pytest.mark.parametrize(("hidden", "layer"), [([3], 0), ([8, 4], 0), ([8, 4], 1)])
 def test_the_reference_tells_how_near_a_relu_is_to_flipping(hidden, layer):
     x, y, weights = made_up_batch(np.random.default_rng(3), hidden)

@@ -28,6 +28,7 @@ rule protocol:
 rule reference:
     """A round's training in NumPy float64, which the gate compares with."""
     input:
+        JOBS.judged,  # first, so that no run could have read it
         data=JOBS.data,
         protocol="results/protocol/{scenario}/{round}.npz",
         code=code_of("reference"),
@@ -35,7 +36,6 @@ rule reference:
         "results/reference/{scenario}/{round}.npz",
     log:
         "logs/reference/{scenario}/{round}.log",
-    priority: 1  # see distribution
     conda:
         MAIN
     threads: 1
@@ -57,7 +57,7 @@ rule distribution:
         "results/distribution/{scenario}/{framework}.csv",
     log:
         "logs/distribution/{scenario}/{framework}.log",
-    priority: 2  # the longest first, while environments are built, and none during rounds
+    priority: 1  # the longest first, while environments are built, and none during rounds
     conda:
         MAIN
     threads: 1

@@ -73,11 +73,25 @@ rule doctor:
         "../scripts/doctor.py"
 
 
+rule secret:
+    """What aliases of machines are made with; it stays here when results are shared."""
+    output:
+        "results/secret.key",
+    log:
+        "logs/secret.log",
+    localrule: True
+    conda:
+        MAIN
+    script:
+        "../scripts/secret.py"
+
+
 rule round:
     """Open a round on the machine that will run it: who takes part in which order, on what machine."""
     input:
         environments=JOBS.environments,
         admitted=JOBS.admissions,
+        secret=ancient("results/secret.key"),
         toolbox=TOOLBOX,  # a change of what all members run on opens the round again, for all
         code=code_of("round"),
         data=JOBS.data,
@@ -110,6 +124,7 @@ rule train:
         trainer=f"{CODE}/trainers/{{track}}/{{framework}}_mlp.py",
         environment="results/environments/{framework}-{device}.json",
         round=JOBS.opened_round,
+        secret=ancient("results/secret.key"),
         data=JOBS.data,
         protocol=JOBS.protocol,
     output:
@@ -139,6 +154,7 @@ rule train:
         " --trainer {input.trainer:q}"
         " --environment {input.environment:q}"
         " --round {input.round:q}"
+        " --secret {input.secret:q}"
         " --record {output.record:q}"
         " --losses {output.losses:q}"
         " --threads {params.threads}"
@@ -148,21 +164,18 @@ rule train:
 
 
 use rule train as rehearse with:
-    # The same trainer once in float64, with the first round's protocol; what it takes does not count.
+    # The same in float64, with one round's protocol and as many threads; its seconds do not count.
     output:
-        record="results/rehearsals/{track}/{scenario}/{framework}-{device}.json",
-        losses="results/rehearsals/{track}/{scenario}/{framework}-{device}.losses.npy",
+        record="results/rehearsals/{track}/{scenario}/{round}/{framework}-{device}.json",
+        losses="results/rehearsals/{track}/{scenario}/{round}/{framework}-{device}.losses.npy",
     log:
-        "logs/rehearse/{track}/{scenario}/{framework}-{device}.log",
+        "logs/rehearse/{track}/{scenario}/{round}/{framework}-{device}.log",
     priority: 0
     group:
-        "rehearse-{track}-{scenario}-{framework}-{device}"
-    threads: 1
-    resources:
-        gpu=JOBS.gpus,
+        "rehearse-{track}-{scenario}-{round}-{framework}-{device}"
     params:
-        threads=1,
         options=JOBS.rehearsal_options,
+        flags=JOBS.rehearsal_flags,
 
 
 rule plan:

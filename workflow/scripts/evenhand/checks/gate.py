@@ -19,29 +19,45 @@ from evenhand.model.mlp import relus_per_image
 # A ReLU whose input is this near to zero, relative to all inputs' root mean square, may flip in
 # float32: rounding errors near zero are 2.3e-7 of it, root mean square, and 2e-6 at most.
 FLIPS = 2e-6
+# Rounding differs from program to program: of so many steps or more, no honest run has a larger
+# share of losses that equal the reference's to the last bit. Of fewer, it may be all.
+ENOUGH_STEPS, IDENTICAL_STEPS = 64, 0.95
 IDENTITY = ["track", "scenario", "framework", "device", "competitor", "round", "tier"]
 CHECKS = [*IDENTITY, "check", "deviation", "limit", "step", "passed", "cause", "detail"]
 STEPS = ["track", "scenario", "competitor", "round", "tier", "step", "deviation", "limit"]
+
+Limits = dict[str, dict[str, float]]  # by tier and check
 
 
 # ---- limits ----------------------------------------------------------
 
 
-def limits(gate: dict, device: str, sizes: Sizes) -> dict[str, float]:
-    """How far each check may be off: loss in nats, test accuracy in images.
+def limits(gate: dict, device: str, sizes: Sizes) -> Limits:
+    """How far each check may be off: losses in nats, test accuracy in images.
 
-    `gate` is the config's section, whose numbers are for the tutorial's sizes; a device may have
-    a section of its own in `devices`. docs/gate.md gives the reasons for what sizes do to float32.
+    `identical_steps` are a share of all steps. `gate` is the config's section, whose numbers
+    are for the tutorial's sizes; a device may have a section of its own in `devices`. docs/gate.md
+    gives the reasons for what sizes do to float32.
     """
     gate = gate | gate["devices"].get(device, {})
     scatter = max(1, sizes.learning_rate / 0.1 * 128 / sizes.batch_size)
-    images = max(2, gate["test_images"] * (sizes.test_images / 10_000) ** 0.5)
+    test_size = (sizes.test_images / 10_000) ** 0.5
+    images = max(2, gate["test_images"] * test_size)
     return {
-        "steps": gate["float64_step"],
-        "first_steps": gate["float32_first"],
-        "epoch_0": gate["float32_first_epoch"] * scatter**2,
-        "later_epochs": gate["float32_later_epochs"] * scatter**2,
-        "test_accuracy": images * scatter,
+        "float64": {
+            "steps": gate["float64_step"],
+            "test_loss": gate["float64_step"],
+            "test_accuracy": 0,  # equal weights see every image alike
+            "identical_steps": IDENTICAL_STEPS,
+        },
+        "float32": {
+            "first_steps": gate["float32_first"],
+            "epoch_0": gate["float32_first_epoch"] * scatter**2,
+            "later_epochs": gate["float32_later_epochs"] * scatter**2,
+            "test_loss": gate["float32_test_loss"] * scatter**2 / min(1, test_size),
+            "test_accuracy": images * scatter,
+            "identical_steps": IDENTICAL_STEPS,
+        },
     }
 
 
@@ -68,36 +84,43 @@ def sure_steps(nearest_zero: np.ndarray) -> int:
 
 
 def judge(
-    run: Trained, reference: Reference, tier: str, limit: dict[str, float], first: int, sizes: Sizes
+    run: Trained, reference: Reference, tier: str, allowed: Limits, first: int, sizes: Sizes
 ) -> list[dict]:
     """One row for each check of the tier: check, deviation, limit, step, passed, cause, detail.
 
     `step`, counted from 1 over all epochs, is the first one outside; for an epoch's average the
-    first of that epoch (less the `first` steps, which have their own check), for the accuracy
-    the last.
+    first of that epoch (less the `first` steps, which have their own check), for loss and accuracy
+    on the test set the last. The share of identical steps has none.
     """
-    epochs, steps = reference.losses.shape
+    limit, (epochs, steps) = allowed[tier], reference.losses.shape
     losses = aligned(run.losses, reference.losses.shape)
-    accuracy = aligned(run.accuracy[None], (1, epochs))[0]
+    test_loss, accuracy = (
+        aligned(values[None], (1, epochs))[0] for values in (run.test_loss, run.accuracy)
+    )
     by_step = distance(losses, reference.losses).ravel()
     by_epoch = distance(losses.mean(axis=1), reference.losses.mean(axis=1))
     images = np.rint(distance(accuracy, reference.accuracy) * sizes.test_images)
 
-    number = np.arange(epochs * steps) + 1
+    number = range(1, epochs * steps + 1)
     begins, ends = number[::steps], number[steps - 1 :: steps]
+    tests = {
+        "test_loss": (distance(test_loss, reference.test_loss), ends),
+        "test_accuracy": (images, ends),
+    }
+    if by_step.size >= ENOUGH_STEPS:
+        tests["identical_steps"] = np.mean(by_step == 0, keepdims=True), [None]
     if tier == "float64":
-        limit = limit | {"test_accuracy": 0}  # equal weights see every image alike
-        checks = {"steps": (by_step, number)}
+        checks = {"steps": (by_step, number)} | tests
     else:
         checks = {
             "first_steps": (by_step[:first], number[:first]),
-            "epoch_0": (by_epoch[:1], np.array([min(first + 1, steps)])),
+            "epoch_0": (by_epoch[:1], [min(first + 1, steps)]),
             "later_epochs": (by_epoch[1:], begins[1:]),
-        }
+        } | tests
     rows, outside = [], {}
-    for check, (deviation, at) in (checks | {"test_accuracy": (images, ends)}).items():
+    for check, (deviation, at) in checks.items():
         if (beyond := deviation > limit[check]).any():
-            outside[check] = int(at[beyond.argmax()])
+            outside[check] = at[beyond.argmax()]
         rows.append(
             {
                 "check": check,
@@ -109,7 +132,10 @@ def judge(
                 "detail": "",
             }
         )
-    cause, detail = likely_cause(outside, run, reference, sizes) if outside else ("", "")
+    cause, detail = "", ""
+    if outside:
+        rounding = allowed["float32"]["first_steps"]
+        cause, detail = likely_cause(outside, run, reference, tier, sizes, first, rounding)
     return [row if row["passed"] else row | {"cause": cause, "detail": detail} for row in rows]
 
 
@@ -127,15 +153,15 @@ def distance(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def step_rows(
-    run: Trained, reference: Reference, tier: str, limit: dict[str, float], first: int
+    run: Trained, reference: Reference, tier: str, allowed: Limits, first: int
 ) -> pd.DataFrame:
     """Every step's deviation, and its limit: in float32 only the `first` steps have one each."""
     deviation = distance(aligned(run.losses, reference.losses.shape), reference.losses).ravel()
     step = np.arange(deviation.size) + 1
     if tier == "float64":
-        limit_of_step = np.full(step.shape, limit["steps"])
+        limit_of_step = np.full(step.shape, allowed[tier]["steps"])
     else:
-        limit_of_step = np.where(step <= first, limit["first_steps"], np.nan)
+        limit_of_step = np.where(step <= first, allowed[tier]["first_steps"], np.nan)
     return pd.DataFrame({"step": step, "deviation": deviation, "limit": limit_of_step})
 
 
@@ -149,7 +175,7 @@ def tables(
     rehearsals: Iterable[Path],
     audit: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What gate.csv and gate_steps.csv hold: every check of every run, every step of round 0.
+    """What gate.csv and gate_steps.csv hold: each run's checks, every step of rehearsed rounds.
 
     `records` are those of the timed runs, float32; `rehearsals` those of the float64 runs, which
     prove nothing where `audit`, the table of its findings, has an error about them.
@@ -166,13 +192,14 @@ def tables(
         training = experiment.same_training(of.scenario)
         reference = read_reference(results / f"reference/{training}/{of.number}.npz")
         sizes = Sizes.of(experiment.training(of.scenario))
-        limit = limits(gate, device, sizes)
+        allowed = limits(gate, device, sizes)
         first = min(first_steps(gate, device, sizes), sure_steps(reference.nearest_zero))
         cause = {"cause": REJECTED_BY_AUDIT, "detail": doubt} if doubt else {}
-        judged = judge(run, reference, tier, limit, first, sizes)
+        judged = judge(run, reference, tier, allowed, first, sizes)
         checks += [identity | row | cause for row in judged]
-        if of.number == 0:
-            steps.append(step_rows(run, reference, tier, limit, first).assign(**identity)[STEPS])
+        if of.number == experiment.rehearsed(of.track, of.scenario):
+            rows = step_rows(run, reference, tier, allowed, first)
+            steps.append(rows.assign(**identity)[STEPS])
     every_step = pd.concat(steps) if steps else pd.DataFrame(columns=STEPS)
     return pd.DataFrame(checks, columns=CHECKS), every_step
 

@@ -15,18 +15,27 @@ class Trained(NamedTuple):
     """What a run left to be judged."""
 
     losses: np.ndarray  # (epochs, steps), the loss of each step
-    accuracy: np.ndarray  # (epochs,), on the test set after each epoch, a fraction
+    test_loss: np.ndarray  # (epochs,), on the test set after each epoch
+    accuracy: np.ndarray  # (epochs,), the same, a fraction
 
 
-NOTHING = Trained(np.empty((0, 0)), np.empty(0))
+NOTHING = Trained(np.empty((0, 0)), np.empty(0), np.empty(0))
 
 
 class Reference(NamedTuple):
     """What it is judged by."""
 
     losses: np.ndarray
+    test_loss: np.ndarray
     accuracy: np.ndarray
     nearest_zero: np.ndarray  # (epochs, steps), the smallest ReLU input of each step, relative
+    losses_after_update: np.ndarray  # of the first steps' batches, after each one's own update
+
+    @classmethod
+    def of(cls, trained: Mapping[str, np.ndarray]) -> "Reference":
+        """What the reference's `train` returns, or the file that it was kept in."""
+        names = ("losses", "test_loss", "test_accuracy", "nearest_zero", "losses_after_update")
+        return cls(*(trained[name] for name in names))
 
 
 class Sizes(NamedTuple):
@@ -48,15 +57,16 @@ def read(record: Path) -> Trained:
     """The run behind a record; NOTHING where the files cannot be read, which no check passes."""
     try:
         epochs = Record.read(record).measured.epochs
+        test_loss = np.array([epoch.test_loss for epoch in epochs], dtype=float)
         accuracy = np.array([epoch.test_accuracy for epoch in epochs], dtype=float)
         losses = np.load(losses_path(record)).astype(float)
     except (OSError, EOFError, ValueError, TypeError):  # NotARecord is a ValueError
         return NOTHING
-    return Trained(losses, accuracy) if losses.ndim == 2 else NOTHING
+    return Trained(losses, test_loss, accuracy) if losses.ndim == 2 else NOTHING
 
 
 @lru_cache(maxsize=1)  # the runs of a round come one after another; all references may be a lot
 def read_reference(path: Path) -> Reference:
     """What a round's training gives in NumPy float64."""
     with np.load(path) as file:
-        return Reference(file["losses"], file["test_accuracy"], file["nearest_zero"])
+        return Reference.of(file)

@@ -1,7 +1,7 @@
 """What a completed configuration asks for, spelled out as runs."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import product
@@ -59,6 +59,26 @@ class Experiment:
             and axes.trainer(track, Competitor.parse(name).framework, self.root).exists()
         ]
 
+    def files_of_all(self, pattern: str, tracks: Sequence[str] | None = None) -> list[str]:
+        """The pattern's paths, each once, for every run of these tracks, or of all of them."""
+        paths = [
+            pattern.format(
+                track=track,
+                scenario=scenario,
+                training=self.same_training(scenario),
+                dataset=self.training(scenario)["dataset"],
+                round=number,
+                rehearsed=self.rehearsed(track, scenario),
+                competitor=competitor,
+                framework=Competitor.parse(competitor).framework,
+            )
+            for track, scenario in self.contests
+            if tracks is None or track in tracks
+            for number in range(self.config["rounds"])
+            for competitor in self.competitors(track)
+        ]
+        return list(dict.fromkeys(paths))
+
     def tracks_with(self, key: str, value) -> list[str]:
         """The tracks whose file says so, in the configuration's order."""
         return [
@@ -114,3 +134,16 @@ class Experiment:
         names = self.competitors(track)
         source = random.Random(f"{self.config['seed']}/{track}/{scenario}/{round_}")
         return source.sample(names, len(names))
+
+    @cache  # noqa: B019
+    def rehearsed(self, track: str, scenario: str) -> int:
+        """The round that all competitors of a track and scenario rehearse in float64.
+
+        Each is as likely as any other. More rounds change it only where one of the new ones is it.
+        """
+
+        def lot(round_: int) -> float:
+            source = random.Random(f"{self.config['seed']}/{track}/{scenario}/{round_}/rehearsal")
+            return source.random()
+
+        return max(range(self.config["rounds"]), key=lot)

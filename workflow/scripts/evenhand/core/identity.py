@@ -5,7 +5,7 @@ The one place that takes `framework-device` and the paths of results apart.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 
 class Competitor(NamedTuple):
@@ -43,46 +43,41 @@ class Round:
     def run(self, competitor: str) -> "Run":
         return Run(self, competitor)
 
+    def rehearsal(self, competitor: str) -> "Rehearsal":
+        return Rehearsal(self, competitor)
+
 
 @dataclass(frozen=True, order=True)
-class Run:
-    """One competitor's run in a round."""
+class _InRound:
+    """What a competitor does with what a round was given."""
 
+    folder: ClassVar[str]  # in results/
     of: Round
     competitor: str
 
     @classmethod
-    def from_path(cls, path: Path) -> "Run":
-        """Of results/runs/{track}/{scenario}/{round}/{competitor}.json."""
+    def from_path(cls, path: Path) -> Self:
+        """That with this record."""
         track, scenario, number = path.parts[-4:-1]
         return cls(Round(track, scenario, int(number)), path.stem)
 
     def path(self, results: Path) -> Path:
         """Its record."""
         of = self.of
-        return results / f"runs/{of.track}/{of.scenario}/{of.number}/{self.competitor}.json"
+        place = results / self.folder / of.track / of.scenario / str(of.number)
+        return place / f"{self.competitor}.json"
 
 
-@dataclass(frozen=True, order=True)
-class Rehearsal:
-    """A competitor's run in float64, in round 0 of a track and scenario, which is not timed."""
+class Run(_InRound):
+    """One competitor's run: results/runs/{track}/{scenario}/{round}/{competitor}.json."""
 
-    track: str
-    scenario: str
-    competitor: str
+    folder = "runs"
 
-    @classmethod
-    def from_path(cls, path: Path) -> "Rehearsal":
-        """Of results/rehearsals/{track}/{scenario}/{competitor}.json."""
-        return cls(path.parts[-3], path.parts[-2], path.stem)
 
-    @property
-    def of(self) -> Round:
-        return Round(self.track, self.scenario, 0)
+class Rehearsal(_InRound):
+    """The same in float64, not timed: results/rehearsals/{track}/{scenario}/{round}/...json."""
 
-    def path(self, results: Path) -> Path:
-        """Its record."""
-        return results / f"rehearsals/{self.track}/{self.scenario}/{self.competitor}.json"
+    folder = "rehearsals"
 
 
 def losses_path(record: Path) -> Path:

@@ -20,6 +20,9 @@ class Layer(NamedTuple):
 
 Weights = list[Layer]  # from the first layer to the last
 
+# Of so many first steps the loss after the update is kept, too: a trainer may take it by mistake.
+STEPS_LOOKED_AT_TWICE = 10
+
 
 def weights_of(arrays: Mapping[str, np.ndarray], dtype: str) -> Weights:
     """The weights w1, b1, w2, ... of a protocol, in this precision."""
@@ -83,7 +86,7 @@ def nearest_zero(hidden_sums: list[np.ndarray]) -> float:
 
 
 def evaluate(x: np.ndarray, y: np.ndarray, weights: Weights) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy, a fraction, on a test set."""
+    """Mean cross-entropy and accuracy, a fraction, of these weights."""
     logits = forward(x, weights)[1][-1]
     return cross_entropy(logits, y)[0], (logits.argmax(axis=1) == y).mean()
 
@@ -99,12 +102,13 @@ def train(
     """Plain SGD from `weights`, one epoch for each permutation in `order`.
 
     The last batch of an epoch is what remains; loss and gradient are its own mean. Computes in the
-    precision of the images and weights. Returns losses and nearest_zero (epochs, steps), and after
-    each epoch test_loss and test_accuracy, a fraction, (epochs,).
+    precision of the images and weights. Returns losses and nearest_zero (epochs, steps), of the
+    first batches losses_after_update (steps,), and after each epoch test_loss and test_accuracy, a
+    fraction, (epochs,).
     """
     x, y = train_set
     weights = [Layer(layer.w.copy(), layer.b.copy()) for layer in weights]
-    steps, tests = [], []
+    steps, after_update, tests = [], [], []
     for epoch in order:
         for start in range(0, len(epoch), batch_size):
             batch = epoch[start : start + batch_size]
@@ -117,12 +121,15 @@ def train(
                     gradient *= learning_rate
                     weight -= gradient
             steps.append((loss, nearest_zero(sums[:-1])))
+            if len(steps) <= STEPS_LOOKED_AT_TWICE:
+                after_update.append(evaluate(images, labels, weights)[0])
         tests.append(evaluate(*test_set, weights))
     losses, nearest = np.transpose(steps).reshape(2, len(tests), -1)
     test_loss, test_accuracy = np.transpose(tests)
     return {
         "losses": losses,
         "nearest_zero": nearest,
+        "losses_after_update": np.array(after_update),
         "test_loss": test_loss,
         "test_accuracy": test_accuracy,
     }

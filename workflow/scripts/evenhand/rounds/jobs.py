@@ -90,6 +90,21 @@ class Jobs:
         name = _competitor(wildcards) if "framework" in wildcards.keys() else None
         return self.schedule.priority(_round(wildcards), name)
 
+    def judged(self, wildcards) -> list[str]:
+        """The records of all gated runs and rehearsals of a training and round.
+
+        Whatever scenario they are of. They only order: no run can read what is made after it.
+        """
+        experiment, number = self.experiment, int(wildcards.round)
+        gated, subjects = experiment.tracks_with("proof", "gate"), []
+        for track, scenario in experiment.contests:
+            if track in gated and experiment.same_training(scenario) == wildcards.scenario:
+                round_, names = Round(track, scenario, number), experiment.competitors(track)
+                subjects += map(round_.run, names)
+                if number == experiment.rehearsed(track, scenario):
+                    subjects += map(round_.rehearsal, names)
+        return [ancient(str(subject.path(self.schedule.results))) for subject in subjects]
+
     # ---- Of a competitor -------------------------------------------------
 
     def python(self, wildcards, input, output) -> str:
@@ -150,6 +165,7 @@ class Jobs:
             "--thread-variables": framework["threads"]["variables"],
             "--set": [f"{name}={value}" for name, value in variables.items()],
             "--recorded": [*framework["variables"], *device["recorded"]],
+            "--unrecorded": device["unrecorded"],
             "--library-folders": [device["library_folders"]] if device["library_folders"] else [],
         }
         flags = [part for flag, values in options.items() if values for part in (flag, *values)]
@@ -159,17 +175,21 @@ class Jobs:
         """The same for a rehearsal, which need not run in its round's job."""
         return f"{self.launch_options(wildcards)} --no-round-check"
 
-    def trainer_flags(self, wildcards, input) -> str:
-        """What the configuration asks of the trainer; a rehearsal computes in float64."""
+    def trainer_flags(self, wildcards, input, dtype="float32") -> str:
+        """What the configuration asks of the trainer."""
         settings = Settings.of(
             self.training(wildcards),
             data=Path(input.data).parent,
             protocol=input.protocol or None,
             device=wildcards.device,
-            dtype="float32" if "round" in wildcards.keys() else "float64",
+            dtype=dtype,
             seed=self.seed(wildcards),
         )
         return shlex.join(settings.flags())
+
+    def rehearsal_flags(self, wildcards, input) -> str:
+        """The same for a rehearsal, which computes in float64."""
+        return self.trainer_flags(wildcards, input, dtype="float64")
 
     # ---- Of the whole ----------------------------------------------------
 
@@ -217,8 +237,7 @@ class Jobs:
 
 
 def _round(wildcards) -> Round:
-    """The round of a job; a rehearsal is of round 0."""
-    return Round(wildcards.track, wildcards.scenario, int(wildcards.get("round", 0)))
+    return Round(wildcards.track, wildcards.scenario, int(wildcards.round))
 
 
 def _competitor(wildcards) -> str:
