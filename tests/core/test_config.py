@@ -1,15 +1,16 @@
 """The configuration: what it refuses, and what it fills in."""
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
 from evenhand.core import axes
-from evenhand.core.config import ConfigError, checked
+from evenhand.core.config import ConfigError, checked, saved, shareable
 from evenhand.core.experiment import Experiment
-from evenhand.core.schemas import ROOT
+from evenhand.core.schemas import ROOT, Refused
 
 pytestmark = pytest.mark.fast
 
@@ -307,6 +308,61 @@ def test_without_devices_and_scenarios_the_cpu_and_the_tutorials_settings_are_me
 def test_a_framework_that_lacks_a_file_is_refused_and_does_not_vanish(tmp_path, path, found):
     (project(tmp_path) / path).unlink()
     assert f"config: frameworks: {found}" in refusal(changed(), tmp_path)
+
+
+def private(folder: Path) -> dict:
+    """A completed configuration with a folder of its user's and mirrors that want a password."""
+    mirrors = [f"https://ada:{word}@example.org/a@b/" for word in ("secret", "sec@ret")]
+    mirrors += ["https://example.org/mnist/", "package-index:mnist==1.0"]
+    return checked(changed(data__folder=str(folder), data__mirrors=mirrors))
+
+
+def test_what_is_shared_of_a_configuration_has_no_path_and_no_password(tmp_path):
+    config = private(tmp_path)
+    before, shared = copy.deepcopy(config), shareable(config)
+    assert config == before
+    assert shared["data"].pop("folder") is None
+    assert shared["data"].pop("mirrors") == [
+        *(["https://example.org/a@b/"] * 2),
+        *config["data"]["mirrors"][2:],
+    ]
+    del config["data"]["folder"], config["data"]["mirrors"]
+    assert shared == config
+
+
+def test_what_is_shared_is_the_same_in_whatever_order_sections_were_given():
+    config = checked(changed())
+    turned = dict(reversed(config.items()))
+    assert json.dumps(shareable(config)) == json.dumps(shareable(turned))
+
+
+def test_a_saved_configuration_is_the_experiment_again(tmp_path):
+    shared, excluded = shareable(private(tmp_path)), {"mxnet-cpu": "training fails"}
+    path = tmp_path / "configuration.json"
+    path.write_text(json.dumps({"config": shared, "excluded": excluded}))
+    again = saved(path)
+    assert again.config == shared and again.config["data"]["folder"] is None
+    assert again.competitors("tutorial") == ["pytorch-cpu"]
+    assert list(again.config["scenarios"]) == list(shared["scenarios"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "it is missing"),
+        ("{", "not whole JSON with the keys config and excluded"),
+        ('{"config": {}}', "not whole JSON with the keys config and excluded"),
+        ('{"config": [], "excluded": {}}', "config and excluded are not both objects"),
+        ('{"config": {"round": 1}, "excluded": {}}', "config: unknown key `round`"),
+    ],
+)
+def test_a_saved_configuration_that_cannot_be_used_is_refused_in_one_line(tmp_path, text, reason):
+    path = tmp_path / "configuration.json"
+    if text:
+        path.write_text(text)
+    with pytest.raises(Refused) as refused:
+        saved(path)
+    assert str(refused.value).startswith(reason) and "\n" not in str(refused.value)
 
 
 def test_a_trainer_without_its_four_banners_is_refused(tmp_path):

@@ -55,6 +55,13 @@ def test_what_is_imported_imports_in_turn_and_a_circle_ends(tmp_path):
     assert found(tmp_path, "from evenhand.a import b") == {"__init__", "a/b", "c/d"}
 
 
+def test_what_a_program_imports_for_the_command_line_alone_is_left_out(tmp_path):
+    """No rule does it, so none runs again for it."""
+    project(tmp_path, a__b="", c__d="")
+    source = 'if "snakemake" not in globals():\n    from evenhand.a import b\nimport evenhand.c.d'
+    assert found(tmp_path, source) == {"__init__", "c/d"}
+
+
 def test_what_is_not_ours_is_left_out(tmp_path):
     project(tmp_path, a__b="import json, numpy.random\nfrom os import path")
     assert found(tmp_path, "import sys\nfrom evenhand.a import b") == {"__init__", "a/b"}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from evenhand.core.tables import read_table, write_table
+from evenhand.core.tables import cells, read_cells, read_table, write_table
 from support import records, results
 from support.checkouts import copy, snakemake
 
@@ -50,6 +50,26 @@ def test_a_table_of_the_other_form_does_not_stay_behind(made, tmp_path, before, 
     write_table(made["runs"], tmp_path / f"runs.{before}")
     write_table(made["runs"].head(3), tmp_path / f"runs.{now}")
     assert [path.name for path in tmp_path.iterdir()] == [f"runs.{now}"]
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("name", ["runs", "epochs", "gate", "tutorial_check", "comparison"])
+def test_the_cells_of_a_file_are_those_of_the_table(made, tmp_path, name):
+    for form in ("csv", "parquet"):
+        write_table(made[name], tmp_path / f"{name}.{form}")
+        found = read_cells(tmp_path / f"{name}.{form}")
+        assert list(found.columns) == list(made[name].columns)
+        if form == "csv":
+            assert_frame_equal(found, cells(made[name]))
+        assert found.map(type).eq(str).all(axis=None)
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("text", ["", "a,b\n1\n", "a,b\n1,2,3\n", "a,a\n1,2\n", '"a\n'])
+def test_a_file_that_holds_no_table_has_no_cells(tmp_path, text):
+    (tmp_path / "runs.csv").write_text(text)
+    with pytest.raises(ValueError):
+        read_cells(tmp_path / "runs.csv")
 
 
 def analyzed(folder: Path, most_runs_in_csv: int, *targets: str) -> Path:

@@ -3,6 +3,23 @@ GATED = EXPERIMENT.tracks_with("proof", "gate")
 BY_DISTRIBUTION = EXPERIMENT.tracks_with("proof", "distribution")
 
 
+rule configuration:
+    """What the tables are made with; without its user's paths and passwords, so that it can be shared."""
+    input:
+        code=code_of("configuration"),
+    output:
+        "results/configuration.json",
+    log:
+        "logs/configuration.log",
+    localrule: True
+    conda:
+        MAIN
+    params:
+        content={"config": configuration.shareable(config), "excluded": EXPERIMENT.excluded},
+    script:
+        "../scripts/configuration.py"
+
+
 rule collect:
     """Two tidy tables of all records: one row a run, one row an epoch."""
     input:
@@ -29,7 +46,9 @@ rule audit:
     input:
         records=files_of_all("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
         rounds=files_of_all("results/rounds/{track}/{scenario}/{round}.json"),
-        rehearsals=files_of_all("results/rehearsals/{track}/{scenario}/{competitor}.json", GATED),
+        rehearsals=files_of_all(
+            "results/rehearsals/{track}/{scenario}/{rehearsed}/{competitor}.json", GATED
+        ),
         locks=files_of_all(f"{ENVS}/{{competitor}}.lock"),
         schemas=[f"{CODE}/schemas/record.schema.yaml", f"{CODE}/schemas/round.schema.yaml"],
         axes=JOBS.axis_files("frameworks", "devices", "tracks"),
@@ -50,7 +69,9 @@ rule audit:
 rule gate:
     """Every gated run against the reference: step by step in float64, within stated limits in float32."""
     input:
-        rehearsals=files_of_all("results/rehearsals/{track}/{scenario}/{competitor}.json", GATED),
+        rehearsals=files_of_all(
+            "results/rehearsals/{track}/{scenario}/{rehearsed}/{competitor}.json", GATED
+        ),
         records=files_of_all("results/runs/{track}/{scenario}/{round}/{competitor}.json", GATED),
         references=files_of_all("results/reference/{training}/{round}.npz", GATED),
         audit="results/audit.csv",

@@ -21,7 +21,6 @@ sys.path.insert(0, f"{CODE}/scripts")
 
 from evenhand.core import axes, config as configuration
 from evenhand.core.experiment import Experiment
-from evenhand.core.identity import Competitor
 from evenhand.core.imports import modules_of
 from evenhand.core.schemas import Refused
 from evenhand.environments import deployments, locks
@@ -65,26 +64,6 @@ def whole_machine(wildcards):
     return 1 if submits else 1024
 
 
-def files_of_all(pattern, tracks=config["tracks"]):
-    """The pattern's paths, each once, for every run of these tracks."""
-    paths = [
-        pattern.format(
-            track=track,
-            scenario=scenario,
-            training=EXPERIMENT.same_training(scenario),
-            dataset=EXPERIMENT.training(scenario)["dataset"],
-            round=round,
-            competitor=competitor,
-            framework=Competitor.parse(competitor).framework,
-        )
-        for track, scenario in EXPERIMENT.contests
-        if track in tracks
-        for round in range(config["rounds"])
-        for competitor in EXPERIMENT.competitors(track)
-    ]
-    return list(dict.fromkeys(paths))
-
-
 def code_of(program):
     """The modules that a program imports: a change in one of them runs its rule again."""
     return [os.path.relpath(path) for path in modules_of(Path(HERE, f"../scripts/{program}.py"))]
@@ -96,4 +75,5 @@ EXPERIMENT = Experiment(config, leftovers.excluded(Path("results/doctor", NODES)
 AGAIN = leftovers.to_make_again(EXPERIMENT, Path("results"), NODES)
 SCHEDULE = Schedule(EXPERIMENT, Path("results"), NODES, AGAIN)
 JOBS = Jobs(EXPERIMENT, SCHEDULE, DEPLOYMENT, CODE, TOOLBOX, make_again)
+files_of_all = EXPERIMENT.files_of_all
 FORM = EXPERIMENT.table_form  # the ending of tables that grow with the runs

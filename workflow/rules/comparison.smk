@@ -39,8 +39,8 @@ rule compare:
     conda:
         MAIN
     params:
-        settings=config["comparison"],
-        competitors=EXPERIMENT.all_competitors,
+        # a change runs it again
+        settings=[config["comparison"], EXPERIMENT.all_competitors],
     script:
         "../scripts/compare.py"
 

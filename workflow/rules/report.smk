@@ -1,7 +1,5 @@
 # What people read: the tutorial's statements today, the pictures, the page.
 
-import json
-
 FIGURES = ["loss", "seconds", "ratio", "waiting", "phases", "limit", "gate"]
 
 
@@ -93,6 +91,7 @@ rule report:
     """The report, as one HTML page."""
     input:
         code=code_of("report"),
+        configuration="results/configuration.json",
         runs=f"results/runs.{FORM}",
         epochs=f"results/epochs.{FORM}",
         audit="results/audit.csv",
@@ -120,8 +119,5 @@ rule report:
     localrule: True
     conda:
         MAIN
-    params:
-        excluded=EXPERIMENT.excluded,
-        settings=json.dumps(config, sort_keys=True),  # the page shows it: a change runs it again
     script:
         "../scripts/report.py"

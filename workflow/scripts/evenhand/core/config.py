@@ -1,13 +1,16 @@
-"""The configuration: checked and completed."""
+"""The configuration: checked and completed, and as results keep it."""
 
+import copy
+import re
 from pathlib import Path
 
 import yaml
 
 from evenhand.core import axes
 from evenhand.core.experiment import Experiment
+from evenhand.core.files import read_json
 from evenhand.core.identity import Competitor
-from evenhand.core.schemas import ROOT, Refused, completed, suggestion
+from evenhand.core.schemas import ROOT, Refused, completed, schema, suggestion
 
 # The keys that list members of an axis.
 AXES = {"frameworks": "framework", "devices": "device", "tracks": "track"}
@@ -29,6 +32,40 @@ def checked(config: dict, root: Path = ROOT) -> dict:
     except Refused as error:
         raise ConfigError(f"config: {error}") from None
     return config
+
+
+def shareable(config: dict) -> dict:
+    """A completed configuration without what is its user's alone.
+
+    That is the path of a local folder, and user name and password in a mirror's address. What is
+    computed from the runs depends on neither. Sections come in the schema's order.
+    """
+    config = {key: copy.deepcopy(config[key]) for key in schema("config")["properties"]}
+    data = config["data"]
+    data["folder"] = None
+    data["mirrors"] = data["mirrors"] and list(map(without_credentials, data["mirrors"]))
+    return config
+
+
+def without_credentials(text: str) -> str:
+    """The text with no user's name and password in its URLs."""
+    return re.sub(r"//[^/\s]+@", "//", text)
+
+
+def saved(path: Path, root: Path = ROOT) -> Experiment:
+    """What results/configuration.json says that was compared; Refused, in one line, if it cannot.
+
+    Its keys are `config`, a shareable configuration, and `excluded`, reasons by competitor.
+    """
+    if not path.exists():
+        raise Refused("it is missing")
+    content = read_json(path, ("config", "excluded"))
+    if content is None:
+        raise Refused("not whole JSON with the keys config and excluded")
+    sections = content["config"], content["excluded"]
+    if not all(isinstance(section, dict) for section in sections):
+        raise Refused("config and excluded are not both objects")
+    return Experiment(checked(content["config"], root), content["excluded"], root)
 
 
 def _complete(config: dict, root: Path) -> None:

@@ -22,9 +22,16 @@ def modules_of(program: Path, root: Path = ROOT) -> list[Path]:
 
 @cache
 def _imported(file: Path, root: Path) -> frozenset[Path]:
-    """The files that one file imports, wherever in it the import stands."""
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    """The files that one file imports, wherever in it the import stands.
+
+    What it does from the command line alone, `if "snakemake" not in globals()`, is no part of a
+    rule.
+    """
+    found, nodes = set(), list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    apart = {inside for node in nodes if _is_command_line(node) for inside in ast.walk(node)}
+    for node in nodes:
+        if node in apart:
+            continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -33,6 +40,10 @@ def _imported(file: Path, root: Path) -> frozenset[Path]:
             continue
         found |= {path for name in names for path in _files(name, root)}
     return frozenset(found)
+
+
+def _is_command_line(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "'snakemake' not in globals()"
 
 
 def _files(name: str, root: Path) -> list[Path]:

@@ -1,0 +1,157 @@
+"""The audit from the command line: records first, then the tables that follow from them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from evenhand.comparison import whole_audit
+from evenhand.core import experiment
+from evenhand.core.config import checked
+from evenhand.core.experiment import Experiment
+from evenhand.core.identity import Round
+from evenhand.core.tables import read_table, write_table
+from support import records
+from support.tables import write_tables
+from toolbox.record import sealed
+
+CONFIG = {"rounds": 3, "data": {"train_images": 6000, "test_images": 1000}}
+RUN = Round("controlled", "baseline", 1).run("numpy-cpu")
+WHERE = "track controlled, scenario baseline, round 1, competitor numpy-cpu"
+NOTHING_WRONG = (0, ["0 errors, 0 notes, 0 tables differ"])
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory) -> Path:
+    """The results of three rounds, with all tables."""
+    results = tmp_path_factory.mktemp("honest") / "results"
+    records.make(results, checked(CONFIG))
+    write_tables(results, Experiment(checked(CONFIG)))
+    return results
+
+
+@pytest.fixture
+def results(honest, tmp_path) -> Path:
+    """A copy to be edited, by another name."""
+    return shutil.copytree(honest, tmp_path / "theirs")
+
+
+@pytest.fixture
+def audit(results, capsys):
+    """Audit the copy from the command line: its exit status, and the lines that it prints."""
+
+    def run() -> tuple[int, list[str]]:
+        status = whole_audit.main([str(results)])
+        return status, capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def test_honest_results_pass_wherever_they_lie_and_whatever_they_are_called(audit):
+    assert audit() == NOTHING_WRONG
+
+
+def test_differences_are_shown_and_counted(results, audit):
+    path = results / "epochs.csv"
+    table = read_table(path)
+    write_table(table.assign(seconds=table["seconds"] / 2), path)
+    (results / "nodes.csv").unlink()
+    status, lines = audit()
+    assert status == 3
+    assert all(line.startswith("results/epochs.csv: track tutorial, ") for line in lines[:5])
+    assert lines[5:7] == [
+        f"results/epochs.csv: and {len(table) - 5} more",
+        "results/nodes.csv: it is missing",
+    ]
+    assert lines[-1] == "0 errors, 0 notes, 2 tables differ"
+
+
+def test_tables_of_more_runs_are_parquet_and_pass(results, audit, monkeypatch):
+    monkeypatch.setattr(experiment, "MOST_RUNS_IN_CSV", 20)
+    write_tables(results, Experiment(checked(CONFIG)))
+    assert (results / "runs.parquet").exists() and not (results / "runs.csv").exists()
+    assert audit() == NOTHING_WRONG
+
+
+def test_an_edited_record_is_named_and_so_are_tables_that_say_otherwise(results, audit):
+    path = RUN.path(results)
+    content = json.loads(path.read_text())
+    content["measured"]["epochs"][0]["test_loss"] /= 2
+    records.write(path, content)
+    assert any(" seal " in line for line in audit()[1])
+    records.write(path, sealed(content))
+    status, lines = audit()
+    assert status == 3
+    assert not any(" seal " in line for line in lines)
+    assert any(
+        line.startswith(f"results/epochs.csv: {WHERE}, epoch 0, test_loss: ") for line in lines
+    )
+
+
+def test_a_record_that_is_gone_is_named_and_so_are_its_rows(results, audit):
+    RUN.path(results).unlink()
+    status, lines = audit()
+    assert status == 3
+    assert any("error missing" in " ".join(line.split()) for line in lines)
+    assert f"results/runs.csv: {WHERE}: there is no such row" in lines
+
+
+def test_records_beyond_the_configuration_are_audited_and_in_no_table(results, audit):
+    write_tables(results, Experiment(checked(CONFIG | {"scenarios": {"baseline": {}}})))
+    assert audit() == NOTHING_WRONG
+    path = Round("tutorial", "one-thread", 2).run("mxnet-cpu").path(results)
+    content = json.loads(path.read_text())
+    content["measured"]["seconds"] += 1
+    records.write(path, content)
+    status, lines = audit()
+    assert status == 3 and lines[-1].endswith("0 tables differ")
+    assert any(" seal " in line and "one-thread" in line for line in lines)
+
+
+def test_a_changed_configuration_makes_other_tables(results, audit):
+    path = results / "configuration.json"
+    content = json.loads(path.read_text())
+    content["config"]["comparison"]["margin"] = 0.9
+    records.write(path, content)
+    status, lines = audit()
+    assert status == 3
+    assert any(line.startswith("results/comparison.csv: ") for line in lines)
+
+
+def test_settings_that_decide_are_shown_where_they_are_not_the_usual_ones(results, audit):
+    """Since one who edits tables can edit the configuration to go with them."""
+    write_tables(results, Experiment(checked(CONFIG | {"comparison": {"margin": 0.9}})))
+    assert audit() == (
+        0,
+        [
+            "results/configuration.json: comparison.margin is 0.9, by default 0.03",
+            "0 errors, 0 notes, 0 tables differ",
+        ],
+    )
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"config": {"tracks": ["x"]}, "excluded": {}}'])
+def test_without_a_whole_configuration_no_table_is_believed(results, audit, content):
+    path = results / "configuration.json"
+    path.unlink()
+    if content:
+        path.write_text(content)
+    status, lines = audit()
+    assert (status, lines[-1]) == (3, "0 errors, 0 notes, 1 tables differ")
+    assert lines[0].startswith("results/configuration.json: no table can be computed again: ")
+
+
+def test_where_no_table_has_been_made_yet_the_records_alone_are_audited(results, audit):
+    for path in (*results.glob("*.csv"), results / "comparison.md"):
+        path.unlink()
+    assert audit() == (0, ["no table has been made yet", *NOTHING_WRONG[1]])
+
+
+def test_an_excluded_competitor_is_noted_and_has_no_rows(results, audit):
+    reasons = {"mxnet-cpu": "training fails"}
+    write_tables(results, Experiment(checked(CONFIG), reasons))
+    assert "mxnet-cpu" not in (results / "runs.csv").read_text()
+    status, lines = audit()
+    assert (status, lines[-1]) == (0, "0 errors, 1 notes, 0 tables differ")
+    assert lines[1].endswith("it failed its examination: training fails") or "NaN" in lines[1]

@@ -1,0 +1,46 @@
+"""All that a comparison ends in, from the tables of what was measured and checked."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from evenhand.comparison.compare import admit, compare, not_comparable
+from evenhand.comparison.markdown import markdown
+from evenhand.comparison.remarks import remarks, with_notes
+from evenhand.core.experiment import Experiment
+from evenhand.core.published import published_logs
+
+
+class Outcome(NamedTuple):
+    """What the rule `compare` writes; docs/tables.md describes each."""
+
+    comparison: pd.DataFrame
+    remarks: pd.DataFrame
+    thread_effect: pd.DataFrame
+    markdown: str
+
+
+def outcome(
+    experiment: Experiment,
+    runs: pd.DataFrame,
+    audit: pd.DataFrame,
+    gate: pd.DataFrame,
+    check: pd.DataFrame,
+    logs: Mapping[str, dict],
+    text: dict,
+) -> Outcome:
+    """The outcome of an experiment with these tables.
+
+    `check`: results/tutorial_check.csv; `logs`: config/published.yaml; `text`: the report's
+    catalogue of English, in which remarks are put into words.
+    """
+    settings, competitors = experiment.config["comparison"], experiment.all_competitors
+    published = {of: published_logs(experiment, logs, *of) for of in experiment.contests}
+    sound = admit(runs, audit)
+    reasons = not_comparable(runs, gate, check, experiment.root)
+    table, changes = compare(runs, sound, reasons, competitors, settings)
+    beside = remarks(table, changes, runs, sound, reasons, settings["spread_limit"])
+    table = with_notes(table, beside, text)
+    whole = markdown(table, changes, sound, published, settings)
+    return Outcome(table, beside, changes, whole)
