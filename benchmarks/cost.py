@@ -94,7 +94,7 @@ def scheduling(folder: Path, rounds: str = "5") -> None:
     for ready in ("environments", "data", "doctor"):
         (results / ready).symlink_to(ROOT / "results" / ready)
     table = [*SNAKEMAKE, "results/runs.csv", "--config", f"rounds={rounds}"]
-    only = ["--allowed-rules", "protocol", "round", "train", "collect"]
+    only = ["--allowed-rules", "protocol", "secret", "round", "train", "collect"]
     workflow = cost([*table, *only, "--rerun-triggers", "mtime"], folder).seconds
     runs = {path: Record.read(path).measured for path in results.glob("runs/*/*/*/*.json")}
     inside = sum(measured.seconds for measured in runs.values())

@@ -274,11 +274,12 @@ def test_the_error_lists_what_each_mirror_did(tmp_path):
     assert two.url in second and FIRST in second and expected in second and found in second
 
 
-def test_a_mirrors_password_is_used_and_kept_out_of_the_log(tmp_path):
+@pytest.mark.parametrize("password", ["secret", "s@secret"])
+def test_a_mirrors_password_is_used_and_kept_out_of_the_log(tmp_path, password):
     with serving({f"/{FIRST}.gz": internal_error}) as server:
         with pytest.raises(OSError) as caught:
-            fetch(tmp_path, f"http://ada:secret@{server.address}")
-    assert server.asked == [(f"/{FIRST}.gz", basic("ada", "secret"))]
+            fetch(tmp_path, f"http://ada:{password}@{server.address}")
+    assert server.asked == [(f"/{FIRST}.gz", basic("ada", password))]
     record = logging.LogRecord("", logging.ERROR, "", 0, caught.value, (), None)
     assert sources.hide_credentials(record)
     assert server.url in record.getMessage()

@@ -259,7 +259,7 @@ def test_a_data_set_is_a_file_whatever_its_images_and_classes(tmp_path):
         "image": [12, 9],
         "classes": 4,
     }
-    checkouts.snakemake(folder, "results/reference/baseline/0.npz")
+    checkouts.snakemake(folder, "results/reference/baseline/0.npz", "--config", "tracks=[tutorial]")
     with np.load(folder / "results/protocol/baseline/0.npz") as protocol:
         assert protocol["w1"].shape[1] == 9 * 12
         assert protocol["w2"].shape[0] == 4

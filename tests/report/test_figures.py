@@ -169,6 +169,18 @@ def test_the_first_step_is_not_counted_twice(tables, config):
 
 
 @pytest.mark.fast
+def test_a_run_on_a_gpu_has_no_share_of_a_processors_peak(tables, config):
+    runs = tables["runs"].copy()
+    runs.loc[runs["competitor"] == "mxnet-cpu", "share_of_peak"] = None
+    for axes in plot("limit", tables | {"runs": runs}, config).axes:
+        assert "MXNet" not in [label.get_text() for label in axes.get_yticklabels()]
+        assert all(np.isfinite(of).all() for of in dots(axes))
+    runs["share_of_peak"] = None
+    assert not has_data("limit", tables | {"runs": runs})
+    assert plot("limit", tables | {"runs": runs}, config).texts, "no words where nothing is"
+
+
+@pytest.mark.fast
 def test_a_deviation_of_zero_is_shown(tables, config):
     figure = plot("gate", tables, config)
     numpy_line = figure.axes[0].get_legend_handles_labels()[0][-1]

@@ -221,10 +221,10 @@ def test_twice_as_fast_is_judged_by_the_whole_interval(compared, interval, expec
 
 RUNS = pd.DataFrame(
     [
-        ("tutorial", "baseline", "mxnet-cpu", "cpu", 3.0, 2.4, 0.70),
-        ("tutorial", "baseline", "mxnet-cpu", "cpu", 3.2, 2.6, 0.80),
-        ("tutorial", "baseline", "pytorch-cpu", "cpu", 5.0, 4.0, 0.90),
-        ("tutorial", "one-thread", "pytorch-cpu", "cpu", 1.0, 1.0, 0.10),
+        ("tutorial", "baseline", "mxnet-cpu", "cpu", 3.0, 2.4, 0.70, 1.0, 2.0),
+        ("tutorial", "baseline", "mxnet-cpu", "cpu", 3.2, 2.6, 0.80, 1.2, 2.2),
+        ("tutorial", "baseline", "pytorch-cpu", "cpu", 5.0, 4.0, 0.90, 0.4, 3.2),
+        ("tutorial", "one-thread", "pytorch-cpu", "cpu", 1.0, 1.0, 0.10, 1.0, 1.0),
     ],
     columns=["track", "scenario", "competitor", "device", *statements.EXPLAINS],
 )
@@ -241,13 +241,26 @@ def test_the_speed_is_that_of_the_tutorial_in_either_order(pair):
     comparison = pd.DataFrame(rows, columns=COLUMNS)
     (answer,) = statements.speed_answers(CATALOGUE, comparison, RUNS)
     assert (answer["framework"], answer["device"], answer["status"]) == ("mxnet", "cpu", "changed")
-    measured = [0.625, 0.5125, 0.8, 5, 5.0, 4.0, 0.9, 3.1, 2.5, 0.75]
+    measured = [0.625, 0.5125, 0.8, 5]
+    measured += [5.0, 4.0, 0.9, 0.4, 3.2, 3.1, 2.5, 0.75, 1.1, 2.1]
     assert list(answer["measured"].values()) == pytest.approx(measured)
     (speed,) = statements.in_words(CATALOGUE, [answer], "en")[15]["answers"]
     words = ["not twice as fast", "0.62 of", "PyTorch 4.00 s and MXNet 2.50 s", "90% and 75%"]
+    words.append("0.4 and 1.1 cores were at work in the trainers, 3.2 and 2.1 in the workers")
     words.append("In the scenario one-thread the ratio is 1.00 (0.90 to 1.10).")
     seen = speed["observed"].replace("\N{NO-BREAK SPACE}", " ")
     assert [part for part in words if part not in seen] == []
+
+
+@pytest.mark.fast
+def test_an_answers_output_names_no_folder_and_no_user(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answer = {"statement": "shape_argument", "framework": "numpy", "device": "cpu"}
+    answer |= {"status": "holds", "lost": False, "code": "", "versions": {}}
+    answer["output"] = f"ImportError: no x in 'torch' ({tmp_path}/torch/__init__.py, /opt/y.so)"
+    said = statements.in_words(CATALOGUE, [answer], "en")
+    (shown,) = [answer for statement in said for answer in statement["answers"]]
+    assert shown["output"] == "ImportError: no x in 'torch' (./torch/__init__.py, (path))"
 
 
 @pytest.mark.fast
@@ -295,8 +308,9 @@ def answer(statement, framework, status):
 
 
 MEASURED = {"ratio": 0.6, "low": 0.55, "high": 0.65, "rounds": 5}
-MEASURED |= {f"{name}_{what}": 0.9 for name in ("pytorch", "mxnet") for what in ("loader", "waits")}
-MEASURED |= {"pytorch_epoch": 5.0, "mxnet_epoch": 3.0}
+MEASURED |= {
+    f"{name}_{what}": 0.9 for name in ("pytorch", "mxnet") for what in statements.EXPLAINS.values()
+}
 
 
 ANSWERS = [

@@ -152,6 +152,15 @@ def test_an_error_in_training_is_named_in_its_own_words(examine):
     assert "MemoryError: too large" in words
 
 
+def test_a_finding_names_no_folder_of_the_user_and_no_machine(examine):
+    """It is shown on the page, if it excludes a competitor."""
+    error = "raise OSError(f'{sys.prefix}/lib: cannot be read by ' + platform.node())"
+    found = examine(change=("run.finish(", f"import platform, sys\n{error}\nrun.finish("))
+    words = found["findings"][-1][2]
+    assert "(path): cannot be read by (host)" in words
+    assert sys.prefix not in words
+
+
 def test_a_crash_of_the_framework_is_named(examine):
     found = examine(change=("run.finish(", "import os\nos.abort()\nrun.finish("))
     assert not found["fit"] and "exit status -6" in found["findings"][-1][2]

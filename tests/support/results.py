@@ -62,11 +62,12 @@ def compared(tables: dict, config: dict) -> dict[str, pd.DataFrame]:
     sound = compare.admit(runs, tables["audit"])
     reasons = compare.not_comparable(runs, tables["gate"], tables["tutorial_check"])
     names = Experiment(config).all_competitors
-    comparison = compare.compare(runs, sound, reasons, names, section)
+    comparison, changes = compare.compare(runs, sound, reasons, names, section)
+    limit = section["spread_limit"]
     return tables | {
         "comparison": comparison,
-        "remarks": remarks.remarks(comparison, runs, sound, reasons, section["spread_limit"]),
-        "thread_effect": compare.scenario_effect(sound, reasons, names, section["confidence"]),
+        "remarks": remarks.remarks(comparison, changes, runs, sound, reasons, limit),
+        "thread_effect": changes,
         "nodes": nodes.by_fingerprint(sound, comparison, section["confidence"]),
     }
 

@@ -127,7 +127,7 @@ def test_the_file_of_an_excluded_competitor_is_refused_with_the_reason(tmp_path,
     examination.write_text(json.dumps(failed))
     for path in (
         "results/runs/controlled/baseline/0/pytorch-cpu.json",
-        "results/rehearsals/controlled/baseline/pytorch-cpu.json",
+        "results/rehearsals/controlled/baseline/0/pytorch-cpu.json",
     ):
         output = snakemake(folder, path, fails=True)
         why = "controlled training fails: no kernel image"

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,6 +55,31 @@ def test_every_column_is_documented(finished):
 def test_the_audit_finds_no_error(finished):
     found = table(finished, "audit")
     assert found[found["severity"] == "error"].empty, found.to_string()
+
+
+def audited(folder: Path, results: Path) -> subprocess.CompletedProcess:
+    """The audit of a results folder from the command line of a checkout."""
+    program = [sys.executable, folder / "workflow/scripts/audit.py", results]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
+def test_all_tables_follow_from_the_records_and_an_edit_is_named(finished, tmp_path):
+    whole = audited(finished, finished / "results")
+    assert whole.stdout.endswith(" notes, 0 tables differ\n"), whole.stdout + whole.stderr
+    copy = shutil.copytree(finished / "results", tmp_path / "copy", symlinks=True)
+    comparison = pd.read_csv(copy / "comparison.csv")
+    comparison.assign(rounds=7).to_csv(copy / "comparison.csv", index=False)
+    edited = audited(finished, copy)
+    assert edited.returncode == 3
+    assert ", rounds: '7', computed '2'" in edited.stdout
+    assert edited.stdout.endswith(" notes, 1 tables differ\n")
+
+
+def test_neither_page_nor_configuration_names_the_users_folder(finished):
+    folder = str(finished / "mine")
+    assert folder in (finished / "config/config.yaml").read_text()
+    for name in ("configuration.json", "report.html"):
+        assert folder not in (finished / "results" / name).read_text(), name
 
 
 def test_every_framework_passes_the_gate(finished):

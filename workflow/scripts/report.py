@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from evenhand.core.experiment import Experiment
+from evenhand.core.config import saved
 from evenhand.core.program import log_to
 from evenhand.core.tables import read_table
 from evenhand.report.page import one_record_each, page, read_sources
@@ -21,7 +21,7 @@ if __name__ == "__main__":
     receipts = {Path(path).stem: json.loads(Path(path).read_text()) for path in given.environments}
     facts = [json.loads(Path(path).read_text()) for path in given.datasets]
     results = Results(
-        experiment=Experiment(snakemake.config, snakemake.params.excluded),
+        experiment=saved(Path(given.configuration)),
         text=yaml.safe_load(Path(given.text).read_bytes()),
         published=yaml.safe_load(Path(given.published).read_bytes()),
         receipts=receipts,

@@ -2,8 +2,9 @@
 
 Runs in the framework's environment, whichever way that is deployed; NumPy and the standard library.
 What fails is written down with a remedy, for the rule `admit` to act on: the program itself
-succeeds whenever the examination could be made. The same competitor on the same kind of machine
-gets the same examination to the letter; what changes from hour to hour is in the surroundings.
+succeeds whenever the examination could be made. The page shows it, so it names no machine and no
+folder. The same competitor on the same kind of machine gets the same examination to the letter;
+what changes from hour to hour is in the surroundings.
 """
 
 import argparse
@@ -21,8 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from toolbox.launch import start
-from toolbox.machine import load, machine
+from toolbox.machine import governor, load, usable_cores, where
 from toolbox.nvml import Gpu, NoGpu
+from toolbox.privacy import anonymous
 from toolbox.record import sha256, write
 from toolbox.settings import Settings
 
@@ -54,7 +56,7 @@ def gpu() -> Finding:
     try:
         facts = Gpu().facts()
     except NoGpu as error:
-        return "device", False, str(error)
+        return "device", False, anonymous(str(error))
     return "device", True, f"{facts['name']}, compute capability {facts['compute_capability']}"
 
 
@@ -92,6 +94,7 @@ def training(
         digits(folder)
         opened = {"id": "0" * 32, "track": track, "scenario": "examination", "round": 0}
         write(folder / "round.json", opened)
+        (folder / "secret.key").write_text("examination")
         settings = Settings(
             data=folder,
             protocol=folder / "protocol.npz",
@@ -104,6 +107,7 @@ def training(
             start(
                 *(LAUNCHER, "--trainer", trainer),
                 *("--environment", receipt_file, "--round", folder / "round.json"),
+                *("--secret", folder / "secret.key"),
                 *("--record", folder / "record.json", "--losses", folder / "losses.npy"),
                 *("--threads", "1", "--no-round-check", *options, "--", *settings.flags()),
             ),
@@ -113,10 +117,11 @@ def training(
     what = f"{track} training"
     if done.returncode == 0:
         return what, True, "two steps"
-    lines = (done.stderr or done.stdout).strip().splitlines()
+    said = (done.stderr or done.stdout).strip()
+    print(said)  # with all names, for the log
     # The launcher's own last line has the exit status, the one before it the error.
-    why = " / ".join(lines[-2:]) or f"exit status {done.returncode}"
-    return what, False, f"fails{on}: {why[-400:]}"
+    why = " / ".join(said.splitlines()[-2:]) or f"exit status {done.returncode}"
+    return what, False, f"fails{on}: {anonymous(why)[-400:]}"
 
 
 def examine(
@@ -135,10 +140,9 @@ def examine(
 
 def remarks(folder: Path) -> list[Finding]:
     """What does not depend on the competitor. A remark excludes nobody."""
-    here = machine()
     free = shutil.disk_usage(folder).free
     memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    busy = load()[0] / here["usable_cores"]
+    busy = load()[0] / usable_cores()
     return [
         ("disk", free > DISK_BYTES, f"{free / 1e9:.1f} GB free; records and pictures take 1 GB"),
         (
@@ -148,8 +152,8 @@ def remarks(folder: Path) -> list[Finding]:
         ),
         (
             "governor",
-            here["governor"] in (None, "performance"),
-            f"{here['governor'] or 'not shown'}; steady clocks come with `performance`",
+            governor() in (None, "performance"),
+            f"{governor() or 'not shown'}; steady clocks come with `performance`",
         ),
         ("load", busy < 0.5, f"{busy:.1f} runnable processes a core; close what else runs"),
     ]
@@ -171,7 +175,7 @@ def main(argv: list[str]) -> None:
         "fit": all(passed for _, passed, _ in findings),
         "findings": findings,
     }
-    around = {"node": machine()["node"], "remarks": remarks(args.examination.parent)}
+    around = {"node": where()["node"], "remarks": remarks(args.examination.parent)}
     print(json.dumps(examination | around, indent=1))
     write(args.surroundings, around)
     write(args.examination, examination)

@@ -9,7 +9,6 @@ user's own folder. Sizes are bounded everywhere, so that no server and no archiv
 import hashlib
 import io
 import logging
-import re
 import signal
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +24,7 @@ from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple
 from requests.auth import HTTPBasicAuth
 from requests.utils import get_auth_from_url, urldefragauth
 
+from evenhand.core.config import without_credentials
 from evenhand.core.pip import pip_setting
 from evenhand.data.files import GZIP_OVERHEAD, File, gunzip, read_bounded, read_own_file
 
@@ -230,7 +230,7 @@ def copy(source: Path, files: Mapping[Path, File]) -> None:
 
 def hide_credentials(record: logging.LogRecord) -> bool:
     """A logging filter: URLs lose the user's name and password."""
-    record.msg, record.args = re.sub(r"//[^/@\s]+@", "//", record.getMessage()), ()
+    record.msg, record.args = without_credentials(record.getMessage()), ()
     return True
 
 

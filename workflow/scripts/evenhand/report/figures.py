@@ -57,14 +57,17 @@ STYLE = {
     "ytick.color": INK,
 }
 TIERS = ["float64", "float32"]
+SHARES = {"waiting": "wait_share", "limit": "share_of_peak"}  # not every run has them
 PHASES = {  # from first to last, and the color of each: Cividis, dark to light
     "import": "#2f4a78",
-    "load": "#54617a",
-    "set_up": "#737982",
-    "first_step": "#938f7e",
-    "training": "#b8a972",
-    "evaluation": "#dcc35f",
-    "loader_pass": "#f5e27a",
+    "load": "#4b5b7a",
+    "set_up": "#646d7e",
+    "first_step": "#7b7e81",
+    "training": "#938f7e",
+    "between": "#afa275",
+    "loader_pass": "#cab668",
+    "evaluation": "#e2cb66",
+    "rest": "#f5e27a",
 }
 
 
@@ -279,8 +282,9 @@ def phases(
 def limit(
     tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
 ) -> Figure:
-    """Each run's arithmetic as a share of the measured matrix-multiply peak."""
-    for axes, group in panels(tables["runs"], narrow, height=2.2):
+    """Each run's arithmetic as a share of the measured matrix-multiply peak; a GPU has none."""
+    runs = tables["runs"].dropna(subset=["share_of_peak"])
+    for axes, group in panels(runs, narrow, height=2.2):
         present = members(group, looks(experiment))
         for place, (name, look) in enumerate(present):
             rows = group[group["competitor"] == name]
@@ -374,8 +378,8 @@ FIGURES: dict[str, Callable[..., Figure]] = {
 
 def has_data(name: str, tables: dict) -> bool:
     """Whether these results have anything for a figure to show."""
-    if name == "waiting":
-        return tables["runs"]["wait_share"].notna().any()
+    if name in SHARES:
+        return tables["runs"][SHARES[name]].notna().any()
     source = {"loss": "epochs", "seconds": "epochs", "ratio": "comparison", "gate": "gate_steps"}
     return not tables[source.get(name, "runs")].empty
 

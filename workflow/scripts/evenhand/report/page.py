@@ -17,7 +17,9 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from evenhand.comparison.compare import of_scenario
 from evenhand.core import axes
+from evenhand.core.published import published_logs
 from evenhand.core.schemas import ROOT
 from evenhand.report import sentences, tables
 from evenhand.report.results import Results
@@ -89,6 +91,16 @@ def one_record_each(runs: pd.DataFrame) -> list[Record]:
     return [Record.read(path) for path in first["record"]]
 
 
+def ringed(results: Results) -> tuple[str, ...]:
+    """The figures in which published values stand, as rings; of a ratio it takes two."""
+    beside = 0
+    for track, scenario in results.experiment.contests:
+        logs = published_logs(results.experiment, results.published, track, scenario)
+        present = of_scenario(results.runs, track, scenario)["competitor"]
+        beside = max(beside, len(logs.keys() & {*present}))
+    return ((), ("loss", "seconds"), ("loss", "seconds", "ratio"))[min(beside, 2)]
+
+
 def inline(svg: str, name: str, label: str) -> Markup:
     """An SVG file as an element of a page: labelled, its ids its own, at most its own width."""
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
@@ -107,7 +119,10 @@ def page(results: Results, figures: dict[str, str], template: Path, style: str) 
     """The whole page; `figures` holds the text of each SVG file by its name."""
     words = {"confidence": results.confidence, "margin": results.margin}
     words |= results.dataset_words
-    captions = {name: form.format(**words) for name, form in results.text["figures"].items()}
+    captions = {
+        name: form.format(**words, rings=results.text["rings"] if name in ringed(results) else "")
+        for name, form in results.text["figures"].items()
+    }
     environment = Environment(
         loader=FileSystemLoader(template.parent),
         autoescape=True,

@@ -112,13 +112,14 @@ def scientific(value: float | None) -> str:
 
 
 def allowed(check: str, limit: float) -> str:
-    """A limit of the gate: whole images for the test accuracy, since 2.83 allows two; else nats."""
-    return number(limit // 1, ".0f") if check == "test_accuracy" else scientific(limit)
+    """A limit of the gate, as `deviation`; whole images, since 2.83 allows two."""
+    return deviation(check, limit // 1 if check == "test_accuracy" else limit)
 
 
 def deviation(check: str, value: float) -> str:
-    """A deviation or a limit of the gate: images for the test accuracy, else nats."""
-    return number(value, ".0f") if check == "test_accuracy" else scientific(value)
+    """A deviation of the gate: images for the test accuracy, a share of all steps, else nats."""
+    form = {"test_accuracy": ".0f", "identical_steps": ".2f"}.get(check)
+    return number(value, form) if form else scientific(value)
 
 
 def times(value: float | None) -> str:
@@ -147,8 +148,3 @@ def listed(text: dict, items: list[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return text["comma"].join(items[:-1]) + text["and"] + items[-1]
-
-
-def counted(forms: dict, count: float) -> str:
-    """Singular or plural, as the language has it."""
-    return forms["one" if count == 1 else "many"].format(count=f"{count:,.0f}")

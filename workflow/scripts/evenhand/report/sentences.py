@@ -6,7 +6,7 @@ The words are in text.{language}.yaml.
 import pandas as pd
 
 from evenhand.comparison.compare import admit, not_comparable
-from evenhand.comparison.remarks import FEW_ROUNDS
+from evenhand.comparison.remarks import FEW_ROUNDS, counted
 from evenhand.core import axes
 from evenhand.core.published import published_logs, published_ratio
 from evenhand.report.results import (
@@ -14,7 +14,6 @@ from evenhand.report.results import (
     Results,
     allowed,
     contests,
-    counted,
     deviation,
     listed,
     number,
@@ -67,6 +66,13 @@ def scenario_words(results: Results, scenario: str) -> str:
         return text["other"].format(scenario=scenario)
     form = {1: "one_thread", "default": "default_threads"}.get(here["threads"], "threads")
     return text[form].format(threads=here["threads"])
+
+
+def error_rates(results: Results) -> str:
+    """How likely it is that anything on the page is wrongly ranked, called the same or changed."""
+    error = 1 - results.config["comparison"]["confidence"]
+    rate, both = (percent(results.text, of, "g") for of in (error, 2 * error))
+    return results.text["verdicts"]["rates"].format(rate=rate, both=both, margin=results.margin)
 
 
 def headline(results: Results) -> str:
@@ -152,7 +158,8 @@ def alerts(results: Results) -> list[tuple[str, str]]:
     if rounds < FEW_ROUNDS:
         counts = counted(results.text["rounds"], rounds)
         found.append(("warning", text["few"].format(rounds=counts, least=FEW_ROUNDS)))
-    machines = runs["fingerprint"].nunique()
+    # not over all runs: on one machine, those that use its GPU have another fingerprint
+    machines = runs.groupby("competitor")["fingerprint"].nunique().max()
     if machines > 1:
         found.append(("warning", text["machines"].format(count=machines)))
     return found
@@ -184,16 +191,16 @@ def explanation(results: Results) -> list[str]:
         ]
         shares, alone = listed(results.text, shares), listed(results.text, alone)
         sentences.append(text["loading"].format(scenario=scenario, shares=shares, alone=alone))
-    sentences += loading_share(results)
+    sentences += loading_share(results) + own_threads(results)
     introduced = set()
     for row in results.thread_effect.itertuples():
         scenarios = row.track, row.scenario_x, row.scenario_y
         if scenarios not in introduced:
             sentences.append(from_scenario_to_scenario(results, *scenarios))
             introduced.add(scenarios)
-        shown = row.low > 1 or row.high < 1
+        form = "effect" if row.verdict in ("rises", "falls") else "no_effect"
         sentences.append(
-            text["effect" if shown else "no_effect"].format(
+            text[form].format(
                 lead=scenario_words(results, row.scenario_y),
                 a=results.label(row.a),
                 b=results.label(row.b),
@@ -206,6 +213,27 @@ def explanation(results: Results) -> list[str]:
             )
         )
     return sentences + without_loader(results)
+
+
+def own_threads(results: Results) -> list[str]:
+    """How many threads really worked, track by track, where the libraries chose their number."""
+    text, sentences = results.text["why"], []
+    for track, scenario, rows in contests(results.runs):
+        if results.config["scenarios"][scenario]["threads"] != "default":
+            continue
+        medians = rows.groupby("competitor")[["threads_at_work", "helpers_at_work"]].median()
+        medians = medians.loc[results.present(medians.index)]
+        cores = [
+            text["cores_and_helpers" if row.helpers_at_work >= 0.05 else "cores"].format(
+                name=results.label(row.Index),
+                cores=number(row.threads_at_work, ".1f"),
+                helpers=number(row.helpers_at_work, ".1f"),
+            )
+            for row in medians.itertuples()
+        ]
+        cores = listed(results.text, cores)
+        sentences.append(text["own_threads"].format(track=track, scenario=scenario, cores=cores))
+    return sentences
 
 
 def epoch_seconds(results: Results, track: str, scenario: str) -> pd.Series:
@@ -287,7 +315,7 @@ def gate_sentences(results: Results) -> list[tuple[str, str]]:
         return [("note", text["absent"])]
     failed = gate[gate["passed"].ne(True)].drop_duplicates(["track", "competitor", "tier", "check"])
     sentences = [("error", failure(results, row)) for row in failed.itertuples()]
-    proof = gate[(gate["tier"] == "float64") & (gate["check"] == "steps")]
+    proof = gate[(gate["tier"] == "float64") & gate["check"].isin(["steps", "test_loss"])]
     proof = proof[~proof["competitor"].isin(results.failed)]
     if not proof.empty:
         names = [results.label(name) for name in results.present(proof["competitor"])]
@@ -299,7 +327,7 @@ def gate_sentences(results: Results) -> list[tuple[str, str]]:
 
 def failure(results: Results, row) -> str:
     """A check of the gate that was not passed: by how much, from which step on, probably why."""
-    text = results.text["gate"]
+    text, step = results.text["gate"], results.text["remarks"]["step"]
     detail = "" if pd.isna(row.detail) else row.detail
     return text["failed"].format(
         name=results.label(row.competitor),
@@ -308,7 +336,7 @@ def failure(results: Results, row) -> str:
         scenario=row.scenario,
         round=row.round,
         check=text["checks"][row.check],
-        step=number(row.step, ".0f"),
+        step="" if pd.isna(row.step) else step.format(step=number(row.step, ".0f")),
         deviation=deviation(row.check, row.deviation),
         limit=allowed(row.check, row.limit),
         cause=text["causes"][row.cause].format(detail=detail),

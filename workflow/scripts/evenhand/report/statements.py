@@ -5,9 +5,11 @@ import inspect
 import pandas as pd
 
 from evenhand.core.identity import Competitor
+from toolbox.privacy import anonymous
 
 # What explains a speed: columns of runs.csv, and what the catalogue's sentences call them.
 EXPLAINS = {"median_epoch_seconds": "epoch", "loader_pass_seconds": "loader", "wait_share": "waits"}
+EXPLAINS |= {"threads_at_work": "cores", "helpers_at_work": "helpers"}
 
 
 def speed_status(verdict: str, ratio: float, low: float, high: float, claimed: float) -> str:
@@ -121,7 +123,8 @@ def in_words(catalogue: dict, answers: list[dict], language: str) -> list[dict]:
         statements[slug]["answers"].append(
             {key: answer[key] for key in ("framework", "device", "status")}
             | {"status_words": catalogue["statuses"][status][language], "observed": observed}
-            | {key: answer[key] for key in ("output", "code", "versions")}
+            | {key: answer[key] for key in ("code", "versions")}
+            | {"output": anonymous(answer["output"])}  # an error may name folders of a user
         )
     return list(statements.values())
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from evenhand.comparison import remarks
+from evenhand.comparison.compare import BOTH, PAIR
+from evenhand.comparison.remarks import counted
 from evenhand.core.identity import Competitor
 from evenhand.core.published import published_logs
 from evenhand.report.looks import Look
@@ -15,7 +17,6 @@ from evenhand.report.results import (
     allowed,
     between,
     contests,
-    counted,
     deviation,
     gibibytes,
     number,
@@ -227,6 +228,28 @@ def run_tables(results: Results) -> list[Table]:
     return tables
 
 
+def thread_table(results: Results) -> Table:
+    """Each competitor's threads: those asked for, those that libraries report, those at work."""
+    rows = []
+    for track, scenario, group in contests(results.runs):
+        for name in results.present(group["competitor"]):
+            runs = group[group["competitor"] == name]
+            row = [track, scenario, results.label(name)]
+            row += [each(runs[f"threads_{of}"]) for of in ("asked", "framework", "openmp", "blas")]
+            at_work = (runs[f"{kind}_at_work"].median() for kind in ("threads", "helpers"))
+            rows.append([*row, *map(number, at_work)])
+    columns = ["track", "scenario", "competitor", "threads_asked", "threads_framework"]
+    columns += ["threads_openmp", "threads_blas", "threads_at_work", "helpers_at_work"]
+    return Table(results.text["process"]["threads"], heads(results, columns), rows, words=3)
+
+
+def each(values: pd.Series) -> str:
+    """Every value once; whole numbers as such, also where others are missing."""
+    once = values.dropna().unique()
+    said = (f"{value:g}" if isinstance(value, float) else str(value) for value in once)
+    return ", ".join(sorted(said)) or NONE
+
+
 def every_run(results: Results) -> Table | None:
     """A line for each run, where they fit on a page."""
     if len(results.runs) > MOST_ROWS:
@@ -260,34 +283,73 @@ def machine_table(results: Results) -> Table:
     text = results.text["setup"]
     found = (record.environment.machine for record in results.records)
     machines = {machine["fingerprint"]: machine for machine in found}
-    runs = results.runs.groupby("fingerprint")
-    peaks, nodes = runs["peak_flop_per_second"].median(), runs["node"].unique()
+    nodes = results.runs.groupby("fingerprint")["node"].unique()
     shown = {
         "node": [", ".join(map(str, sorted(nodes[key]))) for key in machines],
         "processor": [m["processor"] for m in machines.values()],
-        "cores": [f"{m['cores']} ({m['usable_cores']})" for m in machines.values()],
-        "memory": [gibibytes(m["memory_bytes"]) for m in machines.values()],
+        "cores": [f"{m['cores']} ({m['usable_cores']:g})" for m in machines.values()],
+        "memory": [f"{m['memory_gib']} GiB" for m in machines.values()],
+        "gpu": [m["gpu"] or NONE for m in machines.values()],
         "kernel": [m["kernel"] for m in machines.values()],
         "libc": [m["libc"] for m in machines.values()],
         "governor": [m["governor"] or NONE for m in machines.values()],
-        "peak": [f"{peaks[key] / 1e9:.0f} GFLOP/s" for key in machines],
     }
+    if {*shown["gpu"]} == {NONE}:
+        del shown["gpu"]
     head = ["", *(text["machine"].format(number=place + 1) for place in range(len(machines)))]
     rows = [[text["rows"][name], *values] for name, values in shown.items()]
+    measured = results.runs.dropna(subset="peak_threads").sort_values("peak_flop_per_second")
+    best = {(run.fingerprint, run.peak_threads): peak(run) for run in measured.itertuples()}
+    for threads in sorted({threads for _, threads in best}):
+        label = counted(text["rows"]["peak"], threads)
+        rows.append([label, *(best.get((key, threads), NONE) for key in machines)])
     return Table(text["machines"], head, rows, words=len(head))
 
 
-def node_table(results: Results) -> Table | None:
-    """Each pair's ratio by kind of machine, with a mark where it is another one's; None for one."""
-    text = results.text["setup"]
-    machines = list(dict.fromkeys(r.environment.machine["fingerprint"] for r in results.records))
-    if len(machines) < 2:
+def peak(run) -> str:
+    """The peak that was measured for a run, and which kernel of which library reached it."""
+    how = [part for part in (run.peak_kernel, run.peak_library) if pd.notna(part)]
+    said = f"{run.peak_flop_per_second / 1e9:.0f} GFLOP/s"
+    return f"{said} ({', '.join(how)})" if how else said
+
+
+def variable_table(results: Results) -> Table | None:
+    """The variables of the user's shell that change how libraries compute; None without any."""
+    seen: dict[tuple[str, str], list[str]] = {}
+    for record in results.records:
+        variables = record.environment.variables
+        for name in record.environment.user_variables:
+            seen.setdefault((name, variables[name]), []).append(record.requested.competitor)
+    if not seen:
         return None
+    rows = [
+        [name, value, results.text["comma"].join(map(results.label, results.present(names)))]
+        for (name, value), names in sorted(seen.items())
+    ]
+    columns = ["variable", "value", "competitor"]
+    caption = results.text["setup"]["variables"]
+    return Table(caption, heads(results, columns), rows, words=len(columns))
+
+
+def node_table(results: Results) -> Table | None:
+    """Each pair's ratio by kind of machine, with a mark where it is another one's.
+
+    None where every pair was run on one kind alone.
+    """
+    text = results.text["setup"]
+    if not results.nodes.duplicated(PAIR).any():
+        return None
+    machines = list(dict.fromkeys(r.environment.machine["fingerprint"] for r in results.records))
+
+    def kind(fingerprint: str) -> str:
+        numbers = [machines.index(of_one) + 1 for of_one in fingerprint.split(BOTH)]
+        return BOTH.join(text["machine"].format(number=number) for number in numbers)
+
     rows = [
         [
             *(row.track, row.scenario),
             text["pair"].format(a=results.label(row.a), b=results.label(row.b)),
-            text["machine"].format(number=machines.index(row.fingerprint) + 1),
+            kind(row.fingerprint),
             row.rounds,
             times(row.ratio) + (" ≠" if row.differs else ""),
             between(results.text, row.low, row.high, times),
@@ -314,9 +376,6 @@ def environment_table(results: Results) -> Table:
     graphics = [gpus(text, of_name) for of_name in records.values()]
     if {*graphics} != {NONE}:
         shown[text["rows"]["gpu"]] = graphics
-    for scenario in dict.fromkeys(scenario for _, scenario in results.experiment.contests):
-        label = text["rows"]["threads"].format(scenario=scenario)
-        shown[label] = [threads(text, of_name, scenario) for of_name in records.values()]
     shown |= {
         text["rows"]["size"]: [gibibytes(r["bytes"]) for r in receipts.values()],
         text["rows"]["seconds"]: [build_seconds(r) for r in receipts.values()],
@@ -371,16 +430,6 @@ def gpus(text: dict, records: list[Record]) -> str:
     """The GPUs that runs were made on, with their driver; those of one name once."""
     found = [record.environment.gpu for record in records]
     return ", ".join(sorted({text["gpu"].format(**gpu) for gpu in found if gpu})) or NONE
-
-
-def threads(text: dict, records: list[Record], scenario: str) -> str:
-    """The threads that the framework and its libraries really had in a scenario."""
-    found = {
-        text["pools"].format(**{api: n or NONE for api, n in record.environment.threads.items()})
-        for record in records
-        if record.requested.scenario == scenario
-    }
-    return "; ".join(sorted(found)) or NONE
 
 
 def package_table(results: Results) -> Table:
