@@ -483,9 +483,21 @@ def test_true_names_can_be_taken_out(folder):
 def test_a_variable_that_differs_between_members_of_a_round_is_named(folder):
     for number in (0, 1):
         path = record_of(folder, number)
-        variables = json.loads(path.read_text())["environment"]["variables"]
-        edited(path, environment__variables=variables | {"OMP_THREAD_LIMIT": "1"})
+        environment = json.loads(path.read_text())["environment"]
+        edited(
+            path,
+            environment__variables=environment["variables"] | {"OMP_THREAD_LIMIT": "1"},
+            environment__user_variables=["OMP_THREAD_LIMIT"],
+        )
     assert findings(folder) == {("error", "variables", number, "all") for number in (0, 1)}
+
+
+def test_a_variable_that_an_environment_sets_for_itself_may_differ(folder):
+    for number in (0, 1):
+        path = record_of(folder, number)
+        variables = json.loads(path.read_text())["environment"]["variables"]
+        edited(path, environment__variables=variables | {"MKL_INTERFACE_LAYER": "LP64"})
+    assert findings(folder) == set()
 
 
 def test_a_variable_that_differs_between_rounds_is_named(folder):
@@ -569,14 +581,54 @@ def timed(tmp_path: Path, competitor: str = "numpy-cpu", track: str = "controlle
     told = dict.fromkeys(("framework", "openmp", "blas"), requested.get("threads", 2))
     right = records.record(competitor).measured
     epochs = [dataclasses.replace(epoch, **changes) for epoch in right.epochs]
-    measured = {"epochs": epochs, **of_process}
+    worked = sum(epoch.processor_seconds + epoch.helper_seconds for epoch in epochs)
+    more = worked - right.phases["epochs"].processor_seconds
+    phases = right.phases | {
+        "epochs": dataclasses.replace(right.phases["epochs"], processor_seconds=worked)
+    }
+    measured = {"epochs": epochs, "phases": phases, "user_seconds": right.user_seconds + more}
+    measured |= of_process
     sections = {"measured": measured, "requested": requested, "environment": {"threads": told}}
     return checks(tmp_path, competitor, track, **sections)
+
+
+def test_the_docs_have_the_limits_of_the_code():
+    text = (ROOT / "docs/trust.md").read_text()
+    measures = audit_record.BETWEEN, audit_record.USUAL, audit_record.LONGEST, audit_record.OFF
+    said = [f"| {fixed:g} s and {100 * share:g} %" for fixed, share in measures]
+    said += [f"| {audit_record.PREPARED_SECONDS:g} s and twice the epochs'"]
+    said += [f"| {audit_record.CLOCK_SECONDS:g} s |"]
+    assert [limit for limit in said if limit not in text] == []
 
 
 def test_an_epoch_that_took_more_processor_time_than_the_cores_have_is_named(tmp_path):
     assert timed(tmp_path, processor_seconds=2.5) == {"processor"}
     assert timed(tmp_path, helper_seconds=2.5) == {"processor", "helpers"}
+
+
+def test_processor_seconds_of_epochs_are_those_of_their_phase(tmp_path):
+    epochs = [dataclasses.replace(e, helper_seconds=0.04) for e in records.record().measured.epochs]
+    assert checks(tmp_path, "numpy-cpu", measured={"epochs": epochs}) == {"processor"}
+
+
+def test_a_quota_of_a_control_group_may_be_used_once_more_than_its_periods(tmp_path):
+    here = records.MACHINE | {"usable_cores": 1.5}
+    busy = [
+        dataclasses.replace(e, processor_seconds=1.5 * e.seconds + 0.14)
+        for e in records.record().measured.epochs
+    ]
+    worked = sum(epoch.processor_seconds for epoch in busy)
+    right = records.record().measured
+    more = worked - right.phases["epochs"].processor_seconds
+    phases = right.phases | {
+        "epochs": dataclasses.replace(right.phases["epochs"], processor_seconds=worked)
+    }
+    measured = {"epochs": busy, "phases": phases, "user_seconds": right.user_seconds + more}
+    assert checks(tmp_path, "numpy-cpu", measured=measured, environment={"machine": here}) == set()
+    whole = records.MACHINE | {"cores": 1, "usable_cores": 1.5}
+    whole["fingerprint"] = fingerprint(whole)
+    found = checks(tmp_path, "numpy-cpu", measured=measured, environment={"machine": whole})
+    assert found == {"processor"}
 
 
 def test_a_clock_of_the_trainer_that_disagrees_is_named(tmp_path):

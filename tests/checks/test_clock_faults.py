@@ -115,10 +115,6 @@ REFUSED = {
         ),
         "its clock stopped before finish",
     ),
-    "batches gathered before the clock": (
-        LOOP.replace(CLOCK, "    gathered = images[epoch.order]\n" + CLOCK),
-        "no attribute 'order'",
-    ),
     "trained on after the weights were handed over": (
         LOOP + "        next(epoch.batches(order))\n",
         "trained outside of its clock",
@@ -183,7 +179,7 @@ def test_two_threads_are_named_though_they_are_set_back_before_the_end(folder):
         assert done.returncode == 0, done.stderr
         record = Record.read(folder / "record.json")
         assert record.environment.threads["blas"] == 1, "as if it were one"
-        if any(e.processor_seconds > 1.3 * e.seconds for e in record.measured.epochs):
+        if any(e.processor_seconds > 1.3 * e.seconds + 0.1 for e in record.measured.epochs):
             assert findings(folder) == {"threads"}
             return
     pytest.skip("no two cores were free")

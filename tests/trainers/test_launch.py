@@ -142,21 +142,25 @@ def test_a_record_tells_what_was_requested_and_what_ran_it(tmp_path):
     assert list(record.measured.weights) == ["w1", "b1", "w2", "b2"]
 
 
-def test_a_record_tells_what_the_user_had_set_without_paths(tmp_path):
+def test_a_record_tells_what_the_user_had_set_without_names(tmp_path):
     launching.prepare(tmp_path, framework="numpy")
     options = ["--recorded", "MINE_", "--set", "MINE_A=1", "--unrecorded", "MINE_DEVICE"]
     users = {"MINE_HOME": "/home/me/mine:a=/b", "MINE_DEVICE": "3", "OMP_NUM_THREADS": "7"}
-    users |= {"MINE_RATIO": "1/2", "LD_PRELOAD": "", "OTHER": "x"}
+    users |= {"MINE_RATIO": "1/2", "LD_PRELOAD": "/scratch/Jane Doe/x.so", "OTHER": "x"}
+    users |= {"MINE_NODE": where()["node"], "MINE_FLAGS": "-L/scratch/Jane Doe/lib"}
     done = launching.launch(tmp_path, NUMPY, options=options, **users)
     assert done.returncode == 0, done.stderr
     environment = Record.read(tmp_path / "record.json").environment
     assert environment.variables == dict.fromkeys(launch.THREAD_VARIABLES, "1") | {
         "MINE_A": "1",
+        "MINE_FLAGS": "-L(path)",
         "MINE_HOME": "(path):a=(path)",
+        "MINE_NODE": "(host)",
         "MINE_RATIO": "1/2",
-        "LD_PRELOAD": "",
+        "LD_PRELOAD": "(path)",
     }
-    assert environment.user_variables == ["LD_PRELOAD", "MINE_HOME", "MINE_RATIO"]
+    users = ["LD_PRELOAD", "MINE_FLAGS", "MINE_HOME", "MINE_NODE", "MINE_RATIO"]
+    assert environment.user_variables == users
 
 
 def test_a_record_knows_the_machine_by_aliases_and_keeps_its_names_apart(tmp_path):

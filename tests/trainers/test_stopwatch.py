@@ -1,12 +1,15 @@
 """The clock in the launcher's process: the parts of a run, and who worked in them."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from support import launching
+from toolbox import stopwatch
 
 pytestmark = pytest.mark.fast
 
@@ -72,7 +75,8 @@ def test_what_is_worked_is_told_of_the_part_in_which_it_was():
         # nobody waits for it: the kernel drops its account, but it was seen
         "import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
         "if not os.fork():\n    spin(0.9)\n    os._exit(0)\ntime.sleep(1.5)\n",
-        "subprocess.run([sys.executable, '-c', 'sum(range(20_000_000))'])\n",
+        "code = 'import time\\nwhile time.process_time() < 0.3: pass'\n"
+        "subprocess.run([sys.executable, '-c', code])\n",
     ],
     ids=["forked", "detached", "not waited for", "another program"],
 )
@@ -84,12 +88,51 @@ def test_processes_that_help_are_seen(start):
     assert work["process"] < 0.15
 
 
+def test_a_helper_that_is_alive_at_the_end_has_its_seconds_told():
+    status, _, left, parts = watched(
+        "line.begins('epochs')\n"
+        "if not os.fork():\n    spin(0.4)\n    time.sleep(600)\n    os._exit(0)\n"
+        "time.sleep(1)\nline.begins('between')\nline.begins('rest')\n"
+    )
+    assert (status, left) == (0, 1)
+    work = {name: of for name, _, _, of, _ in parts}
+    assert work["epochs"]["helpers"] > 0.3
+    assert all(seconds >= 0 for of in work.values() for seconds in of.values())
+
+
 def test_a_process_that_goes_on_after_the_end_is_killed_and_counted():
     status, seconds, left, _ = watched(
         "if not os.fork():\n    os.setsid()\n    time.sleep(600)\n    os._exit(0)\n"
     )
     assert (status, left) == (0, 1)
     assert seconds < 300, "its end was not waited for"
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["lists", "no lists"])
+def test_descendants_are_found_whether_the_kernel_lists_children_or_not(monkeypatch, listed):
+    if listed and not os.path.exists(stopwatch.CHILDREN.format(os.getpid())):
+        pytest.skip("this kernel keeps no list of children")
+    if not listed:
+        monkeypatch.setattr(stopwatch, "CHILDREN", "/nowhere")
+    code = "import subprocess, sys; subprocess.run(['sleep', sys.argv[1]])"
+    child = subprocess.Popen([sys.executable, "-c", code, "600"])
+    try:
+        while len(found := stopwatch.descendants(child.pid)) < 1:
+            assert child.poll() is None
+        assert child.pid in stopwatch.descendants(os.getpid())
+        assert set(found) <= set(stopwatch.descendants(os.getpid()))
+    finally:
+        for process in [*found, child.pid]:
+            os.kill(process, 9)
+        child.wait()
+
+
+def test_a_trainer_does_not_train_on_without_its_launcher():
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    line = stopwatch.Line(theirs.detach())
+    ours.close()
+    with pytest.raises(ConnectionError):
+        line.begins("epochs")
 
 
 def test_a_trainer_that_dies_has_its_exit_status():

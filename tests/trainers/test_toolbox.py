@@ -25,6 +25,7 @@ from toolbox.record import (
     sealed,
     write,
 )
+from toolbox.run import Run
 from toolbox.settings import Settings
 
 DEEP = (784, 16, 8, 10)
@@ -231,3 +232,20 @@ def test_every_trainer_learns_with_several_hidden_layers(tmp_path, environments,
     record = train(tmp_path, trainer, requested, python=python)
     assert record.measured.epochs[-1].average_loss < record.measured.epochs[0].average_loss / 2
     assert record.measured.epochs[-1].test_accuracy > 0.9
+
+
+def test_the_order_of_an_epoch_is_not_handed_over_before_its_clock(tmp_path, monkeypatch):
+    folder = launching.prepare(tmp_path)
+    monkeypatch.chdir(folder)
+    results = ["--losses", "losses.npy", "--result", "result.json"]
+    run = Run.from_flags([*launching.settings().flags(), *results])
+    epoch = next(run.epochs())
+    told = {
+        name: value for of in (run, epoch) for name, value in vars(of).items() if name[0] != "_"
+    }
+    assert not [name for name, value in told.items() if isinstance(value, np.ndarray)]
+    with pytest.raises(RuntimeError, match="outside of its clock"):
+        next(epoch.batches(np.arange(9)))
+    with pytest.raises(RuntimeError, match="before finish"), epoch.clock() as order:
+        assert sorted(order) == list(range(launching.IMAGES))
+        next(epoch.batches(order))

@@ -76,7 +76,7 @@ rule doctor:
 rule secret:
     """What aliases of machines are made with; it stays here when results are shared."""
     output:
-        "results/secret.key",
+        "results/secret/key",  # in a folder of its own, which is all of it that a container sees
     log:
         "logs/secret.log",
     localrule: True
@@ -91,7 +91,7 @@ rule round:
     input:
         environments=JOBS.environments,
         admitted=JOBS.admissions,
-        secret=ancient("results/secret.key"),
+        secret=ancient("results/secret/key"),
         toolbox=TOOLBOX,  # a change of what all members run on opens the round again, for all
         code=code_of("round"),
         data=JOBS.data,
@@ -124,7 +124,7 @@ rule train:
         trainer=f"{CODE}/trainers/{{track}}/{{framework}}_mlp.py",
         environment="results/environments/{framework}-{device}.json",
         round=JOBS.opened_round,
-        secret=ancient("results/secret.key"),
+        secret=ancient("results/secret/key"),
         data=JOBS.data,
         protocol=JOBS.protocol,
     output:

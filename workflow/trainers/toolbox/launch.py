@@ -24,7 +24,7 @@ from pathlib import Path
 
 from toolbox.machine import alias, load, machine, other_processes_of_job, where
 from toolbox.nvml import Gpu, NoGpu
-from toolbox.privacy import PATH
+from toolbox.privacy import anonymous_variable
 from toolbox.record import (
     Environment,
     Epoch,
@@ -94,12 +94,12 @@ def trainer_command(
 def recorded_variables(
     env: Mapping[str, str], recorded: Sequence[str], unrecorded: Sequence[str] = ()
 ) -> dict[str, str]:
-    """The variables among the trainer's whose names begin so, without the paths in them.
+    """The variables among the trainer's whose names begin so, naming no person and no machine.
 
-    Paths name people and machines. `unrecorded`: names of variables that are left out.
+    `unrecorded`: names of variables that are left out.
     """
     return {
-        name: PATH.sub("(path)", value)
+        name: anonymous_variable(value)
         for name, value in sorted(env.items())
         if name.startswith((*recorded, PRELOADED)) and name not in unrecorded
     }
@@ -203,9 +203,9 @@ def main(argv: list[str]) -> int:
             seconds=stopwatch.seconds,
             gpu=stopwatch.watched,
             losses_sha256=sha256(args.losses),
-            peak_memory_bytes=stopwatch.usage.ru_maxrss * 1024,
-            user_seconds=stopwatch.usage.ru_utime,
-            system_seconds=stopwatch.usage.ru_stime,
+            peak_memory_bytes=stopwatch.peak_memory_bytes,
+            user_seconds=stopwatch.user_seconds,
+            system_seconds=stopwatch.system_seconds,
             phases=phases(stopwatch.parts),
             left_running=stopwatch.left_running,
             **result["measured"] | {"epochs": epochs(stopwatch.parts, result)},

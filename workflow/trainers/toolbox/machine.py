@@ -84,7 +84,8 @@ def quotas(groups: Path, root: Path) -> list[float]:
         _, controllers, path = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
             continue
-        for mount in {root / controllers, root / "unified", root}:
+        mounts = [controllers, "cpu", "cpu,cpuacct"] if controllers else ["", "unified"]
+        for mount in {root / name for name in mounts}:
             for group in (Path(path), *Path(path).parents):
                 folder = mount / str(group).lstrip("/")
                 version_2 = (read(folder / "cpu.max") or "").split()

@@ -9,8 +9,22 @@ import re
 
 from toolbox.machine import where
 
-# An absolute path, alone or in a list of them: no part of an address, of a relative path, of a tag.
-PATH = re.compile(r"(?:\bfile://|(?<![\w.~/<)-])(?!//))/[^\s:;,'\"`()<>\[\]{}]+")
+# Where an absolute path begins, up to its first slash: in no address, relative path, fraction or
+# closing tag; after a flag such as -L, too.
+BEGIN = r"""(?:
+    \bfile://[\w.-]*/
+    | (?: (?<![\w.~/<)-]) | (?<=(?<![\w-])-) | (?<=(?<![\w-])-[A-Za-z])
+        | (?<=<<) | (?<=<)(?!/[\w.:-]+>)
+      ) /(?![/-])
+)"""
+# In a text, to the closing quote or to a message after it, spaces included; else to the next space.
+QUOTED = "|".join(
+    rf"(?<={opening}){BEGIN}[^\n{closing}]+?(?={closing}|:\s)"
+    for opening, closing in ("''", '""', "``", (r"\(", r"\)"))
+)
+PATH = re.compile(rf"{QUOTED}|{BEGIN}[^\s:;,'\"`()<>\[\]{{}}]+", re.VERBOSE)
+# In a variable, which may be a list of paths, to the next separator, spaces included.
+PATH_IN_VARIABLE = re.compile(rf"{BEGIN}[^:;,]+", re.VERBOSE)
 
 GPU = re.compile(r"\b(?:GPU|MIG)-[0-9a-f][0-9a-f-]{7,}")  # its UUID, as CUDA_VISIBLE_DEVICES has it
 
@@ -31,3 +45,8 @@ def anonymous(text: str) -> str:
         short = re.escape(node.partition(".")[0])
         text = re.sub(rf"(?<![\w-]){short}(?:\.[\w.-]*\w)?(?![\w-])", "(host)", text)
     return text
+
+
+def anonymous_variable(value: str) -> str:
+    """The same of an environment variable, whose absolute paths are "(path)" wherever they lead."""
+    return anonymous(PATH_IN_VARIABLE.sub("(path)", value))

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
@@ -24,6 +25,8 @@ LOOK_SECONDS = 0.25  # between two looks at the processes, and more where a look
 LOOK_SHARE = 1 / 400  # no more than this share of a core goes into looking
 END_SECONDS = 5.0  # what processes may need to end after the trainer that started them
 TICK = os.sysconf("SC_CLK_TCK")
+WORKING = 0.1  # the share of an interval from which on a helper counts as working
+CHILDREN = "/proc/{0}/task/{0}/children"
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 
 
@@ -44,7 +47,8 @@ class Line:
         """Close the part that runs and open this one; the clock has been read on return."""
         if self.socket:
             self.socket.send(part.encode())
-            self.socket.recv(1)
+            if self.socket.recv(1) != b".":
+                raise ConnectionError("the launcher, which keeps the time, has ended")
 
 
 @dataclass(frozen=True)
@@ -87,33 +91,42 @@ class Processes:
     """
 
     def __init__(self):
-        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+        if ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0):
+            raise OSError("detached processes cannot be watched: prctl is refused here")
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # what is ignored takes its account with it
         self.trainer = 0
         self.own: dict[int, float] = {}  # processor seconds by process, at the last look
-        self.ended = 0.0  # processor seconds of orphans that ended
+        self.ended = [0.0, 0.0]  # user and system seconds of orphans that ended
         self.work = Work()
         self.looked = self.cost = 0.0  # when the last look was taken, and how long it took
 
     def look(self) -> int:
         """Bring `work` up to date; how many helpers worked since the last look."""
-        begin = time.monotonic()
-        waited_for, before, self.own = 0.0, self.own, {}
-        for process, children in descendants(os.getpid()).items():
-            waited_for += children
+        begin, before, self.own = time.monotonic(), self.own, {}
+        with suppress(OSError):  # the trainer has ended
+            self.look_at_trainer()
+        waited_for = 0.0
+        for process in descendants(os.getpid()):
             with suppress(OSError):  # ended meanwhile
-                self.own[process] = processor_seconds(process)
-        helpers = sum(self.own.values()) - self.own.get(self.trainer, 0.0)
-        with suppress(OSError, KeyError):  # the trainer has ended
-            main_thread = main_thread_seconds(self.trainer)
-            # A process whose parent does not wait for it takes its account with it.
-            helpers = max(self.work.helpers, helpers + waited_for + self.ended)
-            self.work = Work(self.own[self.trainer], main_thread, helpers)
-        due = 0.01 * (begin - self.looked)
+                fields = stat(process)
+                waited_for += (int(fields[13]) + int(fields[14])) / TICK
+                if process != self.trainer:
+                    self.own[process] = processor_seconds(process)
+        # A process whose parent does not wait for it takes its account with it.
+        helpers = sum(self.own.values()) + waited_for + sum(self.ended)
+        self.work = replace(self.work, helpers=max(self.work.helpers, helpers))
+        due = WORKING * (begin - self.looked)
         self.looked, self.cost = begin, time.monotonic() - begin
         return sum(
-            seconds - before.get(process, 0.0) > due
-            for process, seconds in self.own.items()
-            if process != self.trainer
+            seconds - before.get(process, 0.0) > due for process, seconds in self.own.items()
+        )
+
+    def look_at_trainer(self) -> None:
+        """Bring what the trainer's own process worked up to date, which takes no time."""
+        self.work = replace(
+            self.work,
+            process=processor_seconds(self.trainer),
+            main_thread=main_thread_seconds(self.trainer),
         )
 
     def reap(self, wait: bool = False) -> tuple[int, resource.struct_rusage] | None:
@@ -130,7 +143,8 @@ class Processes:
                 return os.waitstatus_to_exitcode(status), usage
             if process == 0:
                 return None
-            self.ended += usage.ru_utime + usage.ru_stime
+            self.ended[0] += usage.ru_utime
+            self.ended[1] += usage.ru_stime
 
     def end(self) -> int:
         """Give what still runs some time to end, then kill it; how many had to be killed."""
@@ -140,28 +154,44 @@ class Processes:
         for process in left:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
+        while left and self.alive() and time.monotonic() < deadline + END_SECONDS:
+            time.sleep(0.01)
         return len(left)
 
     def alive(self) -> list[int]:
         """Whatever else came from the process and has not ended."""
         self.reap()
-        return list(descendants(os.getpid()))
+        return descendants(os.getpid())
 
 
-def descendants(ancestor: int) -> dict[int, float]:
-    """All processes that come from one; the processor seconds of those that each waited for."""
-    parents, waited_for = {}, {}
+def descendants(ancestor: int) -> list[int]:
+    """All processes that come from one."""
+    children_of = children_told if os.path.exists(CHILDREN.format(ancestor)) else children_found()
+    found, newest = [], [ancestor]
+    while newest:
+        newest = [child for process in newest for child in children_of(process)]
+        found += newest
+    return found
+
+
+def children_told(process: int) -> list[int]:
+    """A process's children, as the kernel lists them for each of its threads."""
+    found = []
+    with suppress(OSError):  # it has ended
+        for thread in os.listdir(f"/proc/{process}/task"):
+            with open(f"/proc/{process}/task/{thread}/children", "rb") as file:
+                found += map(int, file.read().split())
+    return found
+
+
+def children_found() -> Callable[[int], list[int]]:
+    """The same where the kernel keeps no list: by the parents that all processes name."""
+    children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdecimal():
             with suppress(OSError):
-                fields = stat(name)
-                parents[int(name)] = int(fields[1])
-                waited_for[int(name)] = (int(fields[13]) + int(fields[14])) / TICK
-    found, newest = set(), {ancestor}
-    while newest:
-        newest = {process for process, parent in parents.items() if parent in newest}
-        found |= newest
-    return {process: waited_for[process] for process in sorted(found)}
+                children.setdefault(int(stat(name)[1]), []).append(int(name))
+    return lambda process: children.get(process, [])
 
 
 def processor_seconds(process: int) -> float:
@@ -170,7 +200,7 @@ def processor_seconds(process: int) -> float:
 
 
 def main_thread_seconds(process: int) -> float:
-    """The same of its first thread alone, in the kernel's ticks, which others may not see finer."""
+    """The same of its first thread alone, in ticks: its clock is not for other processes."""
     fields = stat(f"{process}/task/{process}")
     return (int(fields[11]) + int(fields[12])) / TICK
 
@@ -184,8 +214,10 @@ def stat(process: int | str) -> list[bytes]:
 class Stopwatch:
     """Runs one command to its end, keeps its time, and watches its processes; see the module.
 
-    After `run`: `seconds` of the process, its `usage` by the kernel's account, its `parts`, which
-    follow one another without a gap, and `left_running`, how many processes it left behind.
+    After `run`: `seconds` of the process; its `parts`, which follow one another without a gap;
+    by the kernel's account its `peak_memory_bytes`, and the `user_seconds` and `system_seconds` of
+    all that came from it; `left_running`, how many processes it left; `watched`, what was seen of a
+    GPU.
     """
 
     def __init__(self):
@@ -195,7 +227,7 @@ class Stopwatch:
     def run(self, command: list[str], env: dict[str, str], gpu: Gpu | None = None) -> int:
         """Run the command with a Line's number as its last argument: its exit status.
 
-        `gpu`: one that is watched meanwhile; `watched` is what was seen of it.
+        `gpu`: one that is watched meanwhile.
         """
         self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [*command, "--line", str(theirs.fileno())]
@@ -205,14 +237,17 @@ class Stopwatch:
         theirs.close()
         self.processes.trainer = process.pid
         with self.line, gpu.watch(process.pid) if gpu else nullcontext() as watch:
-            process.returncode, self.usage = self.until_it_ends()
+            process.returncode, usage = self.until_it_ends()
             self.seconds = self.now()
         self.watched = watch and watch.summary()
-        # The kernel's account does not tell the process from the helpers that it waited for.
-        everything = self.usage.ru_utime + self.usage.ru_stime + self.processes.ended
-        before = self.parts[-1].before
-        self.close(self.seconds, replace(before, process=everything - before.helpers))
         self.left_running = self.processes.end()
+        self.peak_memory_bytes = usage.ru_maxrss * 1024
+        user, system = self.processes.ended
+        self.user_seconds, self.system_seconds = usage.ru_utime + user, usage.ru_stime + system
+        # The kernel's account does not tell the process from the helpers that it waited for.
+        before, everything = self.parts[-1].before, self.user_seconds + self.system_seconds
+        worked = max(before.process, everything - before.helpers)
+        self.close(self.seconds, replace(before, process=worked))
         return process.returncode
 
     def until_it_ends(self) -> tuple[int, resource.struct_rusage]:
@@ -223,12 +258,20 @@ class Stopwatch:
             pause = max(LOOK_SECONDS, self.processes.cost / LOOK_SHARE)
             if not poll.poll(1000 * pause):
                 self.parts[-1].helpers = max(self.parts[-1].helpers, self.processes.look())
-            elif part := self.line.recv(64).decode():
-                self.turn_to(part)
-            else:  # the trainer has closed its end, and is about to
+            elif not self.serve():
                 ended = self.processes.reap(wait=True)
                 break
         return ended
+
+    def serve(self) -> bool:
+        """Hear which part begins, and answer; False if the trainer has closed its end."""
+        try:
+            if name := self.line.recv(64).decode():
+                self.turn_to(name)
+                self.line.send(b".")
+            return bool(name)
+        except ConnectionError:  # it was killed meanwhile
+            return False
 
     def turn_to(self, name: str) -> None:
         """Close the part that runs and open another. What this takes is no part of an epoch."""
@@ -236,10 +279,10 @@ class Stopwatch:
         helpers = self.processes.look()
         self.parts[-1].helpers = max(self.parts[-1].helpers, helpers)
         if name == "epochs":
+            self.processes.look_at_trainer()
             now = self.now()
         self.close(now, self.processes.work)
         self.parts.append(Part(name, now, self.processes.work))
-        self.line.send(b".")
 
     def close(self, now: float, work: Work) -> None:
         part = self.parts[-1]

@@ -50,6 +50,7 @@ class Audit:
         for run in map(Run.from_path, records):
             by_round.setdefault(run.of, []).append(run)
         opened = {round_: self.round(round_) for round_ in map(Round.from_path, rounds)}
+        self.core_flops = audit_round.fastest_cores(opened.values())
         members: dict[Round, dict[Run, Excerpt]] = {}
         for round_ in dict.fromkeys([*by_round, *opened]):
             content = opened.get(round_)
@@ -99,7 +100,7 @@ class Audit:
             self.add(subject, Finding("duplicate", f"the same run as {self.seen[record.id]}"))
         self.seen.setdefault(record.id, path)
         self.add(subject, *audit_record.check(record, path, subject, self.project))
-        self.add(subject, *audit_round.member(record, subject, opened))
+        self.add(subject, *audit_round.member(record, subject, opened, self.core_flops))
         return record
 
     def read(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from evenhand.checks.findings import Finding, Subject
 from evenhand.core.identity import Rehearsal, Round, Run
 from evenhand.model.mlp import flop_per_image
-from toolbox.launch import RECORDED
+from toolbox.launch import PRELOADED, RECORDED
 from toolbox.machine import HARDWARE, fingerprint
 from toolbox.record import Record, Requested
 
@@ -30,7 +30,9 @@ SETTINGS = [field.name for field in fields(Requested) if field.name not in OF_A_
 COMMON = [*SETTINGS, "data_sha256"]
 # Runs of two rounds whose first losses are as near as this are one and the same: rounds have their
 # own weights and order, and single losses that are off by 0.1.
-NEAR, FIRST = 1e-4, 16
+NEAR, FIRST, FEWEST = 1e-4, 16, 4
+
+SAME_FOR_ALL = [fact for fact in HARDWARE if fact != "gpu"]  # a round is opened without the GPU
 
 Found = Iterator[tuple[Subject, Finding]]
 
@@ -41,11 +43,12 @@ class Excerpt:
 
     common: tuple  # the values of COMMON
     variables: tuple[tuple[str, str], ...]
+    user_variables: frozenset[str]
     losses: tuple[float, ...]  # of the first steps, none where they cannot be read
     started: datetime
     seconds: float
     stopwatch: tuple  # runs that share it must not overlap
-    boot: str | None
+    boot: str
     hardware: tuple
 
     @classmethod
@@ -55,6 +58,7 @@ class Excerpt:
         return cls(
             common=(*map(countable, settings), record.environment.data_sha256),
             variables=tuple(sorted(record.environment.variables.items())),
+            user_variables=frozenset(record.environment.user_variables),
             losses=() if losses is None else tuple(losses.ravel()[:FIRST].tolist()),
             started=datetime.fromisoformat(measured.started),
             seconds=measured.seconds,
@@ -66,8 +70,8 @@ class Excerpt:
 
 
 def hardware(machine: Mapping) -> tuple:
-    """What does not change from boot to boot, whichever device a run uses."""
-    return tuple(machine[fact] for fact in HARDWARE if fact != "gpu")
+    """What is the same for all runs on a machine, whichever device they use."""
+    return tuple(machine[fact] for fact in SAME_FOR_ALL)
 
 
 def countable(value):
@@ -75,10 +79,29 @@ def countable(value):
     return tuple(value) if isinstance(value, list) else value
 
 
-def member(record: Record, subject: Run | Rehearsal, opened: dict | None) -> Iterator[Finding]:
+def fastest_cores(rounds: Iterable[dict | None]) -> dict[str, float]:
+    """The best matrix multiplication of one core seen in any round, by the machine's fingerprint.
+
+    FLOP/s. In a single round other processes may have been in the way.
+    """
+    fastest: dict[str, float] = {}
+    for opened in rounds:
+        if opened is not None:
+            kind, flops = opened["machine"]["fingerprint"], opened["peak"]["core_flops"]
+            fastest[kind] = max(flops, fastest.get(kind, 0.0))
+    return fastest
+
+
+def member(
+    record: Record,
+    subject: Run | Rehearsal,
+    opened: dict | None,
+    core_flops: Mapping[str, float],
+) -> Iterator[Finding]:
     """One run belongs to its round.
 
     `opened`: the content of the file that opened the round, or None where it cannot be used.
+    `core_flops`: what `fastest_cores` gives.
     """
     if opened is None:
         yield Finding("round", "the file that opened its round is missing or wrong")
@@ -94,13 +117,14 @@ def member(record: Record, subject: Run | Rehearsal, opened: dict | None) -> Ite
         yield Finding("clock", "began before its round was opened")
     if isinstance(subject, Run):  # a rehearsal is not timed: it may run anywhere
         yield from machine(record.environment.machine, opened["machine"])
-        yield from peak(record, opened["peak"]["threads"] * opened["peak"]["core_flops"])
+        flops = core_flops[opened["machine"]["fingerprint"]]
+        yield from peak(record, opened["peak"]["threads"] * flops)
 
 
 def machine(here: dict, there: dict) -> Iterator[Finding]:
     """The run and its round were on one machine, in one boot."""
-    for fact in ("node", "boot", *HARDWARE):
-        if fact != "gpu" and here[fact] != there[fact]:  # a round is opened without the GPU
+    for fact in ("node", "boot", *SAME_FOR_ALL):
+        if here[fact] != there[fact]:
             found = f"ran on another machine than its round: {fact} {here[fact]}"
             yield Finding("machine", f"{found}, not {there[fact]}")
             break
@@ -147,12 +171,11 @@ def members(
     for index, name in enumerate(SETTINGS):
         if len({excerpt.common[index] for excerpt in excerpts.values()}) > 1:
             yield round_, Finding("settings", f"its members differ in {name}")
-    everybodys = [
-        {name: value for name, value in excerpt.variables if name.startswith(RECORDED)}
-        for excerpt in excerpts.values()
-    ]
-    for name in sorted({name for variables in everybodys for name in variables}):
-        if len(values := {str(variables.get(name)) for variables in everybodys}) > 1:
+    # What an environment sets for itself may differ; what the user has set is for all of them.
+    set_by_user = frozenset().union(*(excerpt.user_variables for excerpt in excerpts.values()))
+    for name in sorted(set_by_user):
+        values = {str(dict(excerpt.variables).get(name)) for excerpt in excerpts.values()}
+        if len(values) > 1 and name.startswith((*RECORDED, PRELOADED)):
             differ = " and ".join(sorted(values))
             yield round_, Finding("variables", f"its members differ in {name}: {differ}")
     took_turns = in_turn(excerpts)
@@ -222,9 +245,10 @@ def most_common(values: Iterable):
 
 def copies(runs: Mapping[Run, Excerpt], results: Path) -> Found:
     """No run's losses are those of another round, or nearly."""
-    in_order = sorted((excerpt.losses, run) for run, excerpt in runs.items() if excerpt.losses)
+    enough = {run: losses for run, of in runs.items() if len(losses := of.losses) >= FEWEST}
+    in_order = sorted((losses, run) for run, losses in enough.items())
     for place, (losses, run) in enumerate(in_order):
-        for others, other in in_order[place + 1 :]:
+        for others, other in islice(in_order, place + 1, None):
             if others[0] - losses[0] > NEAR:
                 break
             near = all(abs(a - b) <= NEAR for a, b in zip(losses, others, strict=False))
@@ -236,12 +260,16 @@ def copies(runs: Mapping[Run, Excerpt], results: Path) -> Found:
 
 def one_hardware_a_boot(members: Mapping[Round, Mapping[Run, Excerpt]]) -> Found:
     """A machine does not change its hardware while it runs."""
-    first: dict[str, tuple] = {}
+    boots: dict[str, dict[Run, Excerpt]] = {}
     for runs in members.values():
         for run, excerpt in runs.items():
-            if first.setdefault(excerpt.boot, excerpt.hardware) != excerpt.hardware:
+            boots.setdefault(excerpt.boot, {})[run] = excerpt
+    for runs in boots.values():
+        usual = most_common(excerpt.hardware for excerpt in runs.values())
+        for run, excerpt in runs.items():
+            if excerpt.hardware != usual:
                 here = ", ".join(map(str, excerpt.hardware))
-                found = f"{here}: not the hardware of other runs in the same boot of the machine"
+                found = f"{here}: not the hardware of most runs in the same boot of the machine"
                 yield run, Finding("machine", found)
 
 
