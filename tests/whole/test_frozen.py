@@ -105,4 +105,5 @@ def test_the_numbers_of_a_table_are_those_that_they_were(tables, name):
     new = NEW.get(name, set())
     kept = [column for column in then.columns if column not in new]
     assert set(now.columns) - set(then.columns) <= new
-    pd.testing.assert_frame_equal(now[kept], then[kept], check_exact=True)
+    # Logarithms end in other bits on another processor.
+    pd.testing.assert_frame_equal(now[kept], then[kept], rtol=1e-12, atol=1e-15)

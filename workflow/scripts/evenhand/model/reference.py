@@ -114,7 +114,9 @@ def train(
             batch = epoch[start : start + batch_size]
             images, labels = x[batch], y[batch]
             inputs, sums = forward(images, weights)
-            loss, dz = cross_entropy(sums[-1], labels)
+            dz = cross_entropy(sums[-1], labels)[1]
+            # More exact than in float64, so that no trainer finds the same last bit every time.
+            loss = float(cross_entropy(sums[-1].astype(np.longdouble), labels)[0])
             for layer, gradients in zip(weights, backward(inputs, sums, dz, weights), strict=True):
                 for weight, gradient in zip(layer, gradients, strict=True):
                     # in place: with temporaries, training takes twice as long
