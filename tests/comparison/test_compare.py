@@ -304,4 +304,4 @@ def test_a_change_over_a_single_round_is_not_tested_and_counts_for_nothing():
 def test_one_scenario_has_no_scenario_effect():
     changes = changed(make_runs(TWO))
     assert changes.empty
-    assert list(changes.columns) == compare.SCENARIO_EFFECT
+    assert list(changes.columns) == compare.CHANGES

@@ -370,24 +370,45 @@ def test_a_table_each_would_not_keep_them(simulated):
     assert found["at 3 %: false same"] > 0.1
 
 
-def test_following_the_rounds_needed_once_no_more_than_doubles_the_error_rates(simulated):
-    page, truth = simulated["DEFAULT"], simulated["ALL_BUT_ONE_PAIR"]
-    of = {"page": page, "truth": truth, "noise": 0.05, "rounds": 5}
-    found = simulated["follow_rates"](**of, experiments=2000, seed=2008)
-    assert 0.06 < found["then"] <= 0.11
-    assert found["then decided"] > 0.6
-    prepared = simulated["follow_rates"](**of, experiments=2000, seed=2008, confidence=0.975)
-    assert prepared["then"] <= 0.06
+@pytest.mark.parametrize("rounds", [2, 3, 5])
+def test_a_second_look_more_than_doubles_a_false_rank_unless_prepared(simulated, rounds):
+    """One equal pair, with noise at which it cannot be proved the same: the worst case."""
+    of = (simulated["ONE"], [0, 0], 0.3, rounds)
+    found = simulated["prepared_rates"](*of, experiments=10_000, seed=2008)
+    assert found["false rank or change"] <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 10_000)
+    assert 0.1 < found["then"] < 0.135
+    assert found["prepared: then"] <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 10_000)
 
 
-def test_a_slow_state_that_no_round_shows_cannot_be_known(simulated):
-    """It is why docs/statistics.md limits the promises to noise of a single mode."""
+@pytest.mark.parametrize("rounds", [2, 3, 5])
+def test_a_second_look_keeps_false_sameness_below_a_tenth_and_prepared_at_five_percent(
+    simulated, rounds
+):
+    of = (simulated["ONE"], [0, simulated["MARGIN"]], 0.02, rounds)
+    found = simulated["prepared_rates"](*of, experiments=4000, seed=2008)
+    assert 0.06 < found["same then"] <= 0.1 + 2 * np.sqrt(0.1 * 0.9 / 4000)
+    assert found["prepared: same then"] <= 0.05
+
+
+def test_following_the_rounds_needed_decides_little_where_sameness_is_out_of_reach(simulated):
+    of = (simulated["DEFAULT"], simulated["ALL_BUT_ONE_PAIR"], 0.05, 5)
+    assert simulated["follow_rates"](*of, experiments=2000, seed=2008)["then decided"] > 0.6
+    of = (simulated["ONE"], [0, 0], 0.3, 5)
+    assert simulated["follow_rates"](*of, experiments=2000, seed=2008)["then decided"] < 0.1
+
+
+def test_a_competitor_fast_or_slow_by_turns_is_wrongly_ranked_more_often(simulated):
+    """It is why docs/statistics.md limits the promises to times that scatter around one value."""
     by_turns = simulated["mode_rates"](0.5, rounds=5, experiments=4000, seed=1908)
     rarely = simulated["mode_rates"](0.2, rounds=5, experiments=4000, seed=1908)
     assert 0.92 < by_turns["coverage"] < 0.95
     assert rarely["coverage"] < 0.8
+    assert 0.25 < rarely["the page: false rank or change"] < 0.3
     often = simulated["mode_rates"](0.5, rounds=20, experiments=4000, seed=1908)
     assert often["the page: false rank or change"] <= 0.06
+    # twenty rounds miss rare slow runs with 1 %, but their times are skew
+    skew = simulated["mode_rates"](0.2, rounds=20, experiments=4000, seed=1908)
+    assert 0.06 < skew["one pair: false rank"] < 0.09
 
 
 @pytest.mark.parametrize(("mean", "expected"), [(0.05, "slower"), (0.0, "same")])

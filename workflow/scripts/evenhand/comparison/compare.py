@@ -27,7 +27,7 @@ COMPARISON = [
     *(*PAIR, "rounds", "ratio", "low", "high", "p_value", "p_same"),
     *("verdict", "words", "rounds_needed", "spread_a", "spread_b", "outliers"),
 ]
-SCENARIO_EFFECT = [
+CHANGES = [
     *("track", "a", "b", "scenario_x", "scenario_y"),
     *("rounds", "ratio_x", "ratio_y", "change", "low", "high", "p_value", "verdict"),
 ]
@@ -163,7 +163,7 @@ def compare(
         inference.words(verdict, needed, margin)
         for verdict, needed in zip(pairs["verdict"], pairs["rounds_needed"], strict=True)
     ]
-    return pairs[COMPARISON], changes[SCENARIO_EFFECT]
+    return pairs[COMPARISON], changes[CHANGES]
 
 
 def tests_of_differences(pairs: pd.DataFrame, changes: pd.DataFrame) -> int:
@@ -240,4 +240,4 @@ def _changes(
                 ratios = np.exp([both["d_x"].mean(), both["d_y"].mean()])
                 tested = found.ratio, found.low, found.high, found.p_different
                 rows.append((track, a, b, x, y, len(both), *ratios, *tested))
-    return pd.DataFrame(rows, columns=SCENARIO_EFFECT[:-1])
+    return pd.DataFrame(rows, columns=CHANGES[:-1])
