@@ -131,6 +131,9 @@ def refusal(config: dict, root: Path = ROOT) -> str:
         ({"scenarios": {"With Space": {}}}, "With Space"),
         ({"data__mirrors": []}, "data.mirrors: "),
         ({"data__mirrors": ["ftp://example.org/"]}, "data.mirrors.0: "),
+        ({"data__mirrors": ["https://?token=abc"]}, "data.mirrors.0: "),
+        ({"data__mirrors": ["https://ada:secret@/mnist"]}, "data.mirrors.0: "),
+        ({"data__mirrors": ["https://example.org/my digits"]}, "data.mirrors.0: "),
         ({"data__folder": "/no/such/folder"}, "data.folder: `/no/such/folder` is not a folder"),
         (
             {"data__train_images": 60_001},
@@ -310,11 +313,23 @@ def test_a_framework_that_lacks_a_file_is_refused_and_does_not_vanish(tmp_path, 
     assert f"config: frameworks: {found}" in refusal(changed(), tmp_path)
 
 
+# Addresses with passwords and tokens, and what is left of each for others to see.
+MIRRORS = {
+    "https://ada:secret@example.org/a@b/": "https://example.org/a@b/",
+    "https://ada:sec@ret@example.org": "https://example.org",
+    "http://ada:secret@[::1]:8080/mnist?token=abc#ada": "http://[::1]:8080/mnist",
+    "https://example.org?mail=ada@host": "https://example.org",
+    "https://example.org/get?from=https://ada:secret@host/": "https://example.org/get",
+    "https://example.org/#a/b@c": "https://example.org/",
+    "https://[example.org/mnist": "https://[example.org/mnist",
+    "https://example.org/mnist/": "https://example.org/mnist/",
+    "package-index:mnist==1.0": "package-index:mnist==1.0",
+}
+
+
 def private(folder: Path) -> dict:
     """A completed configuration with a folder of its user's and mirrors that want a password."""
-    mirrors = [f"https://ada:{word}@example.org/a@b/" for word in ("secret", "sec@ret")]
-    mirrors += ["https://example.org/mnist/", "package-index:mnist==1.0"]
-    return checked(changed(data__folder=str(folder), data__mirrors=mirrors))
+    return checked(changed(data__folder=str(folder), data__mirrors=list(MIRRORS)))
 
 
 def test_what_is_shared_of_a_configuration_has_no_path_and_no_password(tmp_path):
@@ -322,10 +337,7 @@ def test_what_is_shared_of_a_configuration_has_no_path_and_no_password(tmp_path)
     before, shared = copy.deepcopy(config), shareable(config)
     assert config == before
     assert shared["data"].pop("folder") is None
-    assert shared["data"].pop("mirrors") == [
-        *(["https://example.org/a@b/"] * 2),
-        *config["data"]["mirrors"][2:],
-    ]
+    assert shared["data"].pop("mirrors") == list(MIRRORS.values())
     del config["data"]["folder"], config["data"]["mirrors"]
     assert shared == config
 

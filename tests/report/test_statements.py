@@ -17,6 +17,7 @@ import yaml
 from evenhand.core.schemas import ROOT
 from evenhand.report import statements
 from support.checkouts import checkout, snakemake
+from toolbox.machine import where
 
 FOLDER = ROOT / "workflow/statements"
 CATALOGUE = yaml.safe_load((FOLDER / "statements.yaml").read_bytes())
@@ -246,21 +247,27 @@ def test_the_speed_is_that_of_the_tutorial_in_either_order(pair):
     assert list(answer["measured"].values()) == pytest.approx(measured)
     (speed,) = statements.in_words(CATALOGUE, [answer], "en")[15]["answers"]
     words = ["not twice as fast", "0.62 of", "PyTorch 4.00 s and MXNet 2.50 s", "90% and 75%"]
-    words.append("0.4 and 1.1 cores were at work in the trainers, 3.2 and 2.1 in the workers")
+    words.append(
+        "0.4 and 1.1 cores were at work in the trainers, 3.2 and 2.1 in all processes that"
+    )
     words.append("In the scenario one-thread the ratio is 1.00 (0.90 to 1.10).")
     seen = speed["observed"].replace("\N{NO-BREAK SPACE}", " ")
     assert [part for part in words if part not in seen] == []
 
 
 @pytest.mark.fast
-def test_an_answers_output_names_no_folder_and_no_user(tmp_path, monkeypatch):
+def test_an_answers_output_names_no_folder_no_user_and_no_machine(tmp_path, monkeypatch, capsys):
+    """Since it is told where the check runs: a cluster's node has another name, another home."""
     monkeypatch.chdir(tmp_path)
-    answer = {"statement": "shape_argument", "framework": "numpy", "device": "cpu"}
-    answer |= {"status": "holds", "lost": False, "code": "", "versions": {}}
-    answer["output"] = f"ImportError: no x in 'torch' ({tmp_path}/torch/__init__.py, /opt/y.so)"
-    said = statements.in_words(CATALOGUE, [answer], "en")
-    (shown,) = [answer for statement in said for answer in statement["answers"]]
-    assert shown["output"] == "ImportError: no x in 'torch' (./torch/__init__.py, (path))"
+    said = f"no x in 'torch' ({tmp_path}/torch/__init__.py, /opt/y.so) on {where()['node']}"
+
+    def imports():
+        raise ImportError(said)
+
+    answer = check_statements.answer(imports, receipt={})
+    shown = "ImportError: no x in 'torch' (./torch/__init__.py, (path)) on (host)"
+    assert answer["output"] == shown
+    assert said in capsys.readouterr().err  # the log's
 
 
 @pytest.mark.fast

@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+import check_statements
 import yaml
 from PIL import Image
 
@@ -13,9 +14,8 @@ from support import digits, records, results
 from support.checkouts import copy, snakemake
 from toolbox.machine import where
 
-# Not for sharing, see docs/report.md; environments and images are the frameworks' own files.
-OWN = ("secret.key", "doctor/*/*.surroundings.json", "statements/*")
-OWN += ("environments/*-*/**/*", "images/*")
+# Not for sharing, see docs/report.md.
+OWN = ("secret/*", "doctor/*/*.surroundings.json", "environments/*-*/**/*", "images/*")
 
 
 def shared(folder: Path) -> dict[str, str]:
@@ -65,18 +65,21 @@ def test_what_errors_and_settings_say_of_a_user_is_on_no_page_and_in_no_table(tm
     """A statement's error, and the settings of the data; no framework is needed."""
     folder = copy(tmp_path / "evenhand")
     mine = digits.idx_folder(tmp_path / "Jane Doe/digits", 1, 1)
-    mirrors = ["https://jane:hunter2@swordfish@mirror.example/mnist"]
+    mirrors = ["https://jane:hunter2@swordfish@mirror.example/mnist?token=abc123"]
     config = results.config(rounds=2, data={"folder": str(mine), "mirrors": mirrors})
     records.make(folder / "results", checked(config))
-    error = f"ImportError: cannot import name 'x' from 'torch' ({folder}/torch/__init__.py) on "
-    answer = {"statement": "shape_argument", "framework": "pytorch", "device": "cpu"}
-    answer |= {"status": "no longer", "lost": True, "code": "code", "versions": {}}
-    answers = json.dumps([answer | {"output": error + where()["node"]}])
-    (folder / "results/statements/pytorch-cpu.json").write_text(answers)
+    error = f"cannot import name 'x' from 'torch' ({folder}/torch/__init__.py) on {where()['node']}"
+
+    def shape_argument():
+        raise ImportError(error)
+
+    answer = {"framework": "pytorch", "device": "cpu", "versions": {}}
+    answer |= check_statements.answer(shape_argument, receipt={})
+    (folder / "results/statements/pytorch-cpu.json").write_text(json.dumps([answer]))
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
     only = ["--rerun-triggers", "mtime", "--allowed-rules", *records.AFTER_RUNS]
     snakemake(folder, "results/report.html", *only)
     texts = shared(folder / "results")
     assert "cannot import name" in texts["report.html"] and "mirror.example" in texts["report.html"]
-    names = [str(tmp_path), "Jane Doe", "jane", "hunter2", "swordfish", where()["node"]]
+    names = [str(tmp_path), "Jane Doe", "jane", "hunter2", "swordfish", "abc123", where()["node"]]
     assert naming(texts, *names) == []

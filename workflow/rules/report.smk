@@ -8,6 +8,7 @@ rule check_statements:
     input:
         program=f"{CODE}/statements/check_statements.py",
         code=[f"{CODE}/statements/observing.py", f"{CODE}/statements/{{framework}}_statements.py"],
+        toolbox=TOOLBOX,
         receipt="results/environments/{framework}-{device}.json",
     output:
         "results/statements/{framework}-{device}.json",

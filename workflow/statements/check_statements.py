@@ -1,7 +1,7 @@
 """Check one framework's statements on one device; write JSON.
 
-Runs in the framework's own environment: standard library and the
-framework alone. A check is a function of {framework}_statements.py,
+Runs in the framework's own environment: standard library, toolbox and
+the framework alone. A check is a function of {framework}_statements.py,
 named after its statement. It prints what a reader should see and
 returns a status: "holds", "changed" or "no longer".
 """
@@ -12,8 +12,13 @@ import inspect
 import io
 import json
 import platform
+import sys
 from contextlib import redirect_stdout
 from importlib import metadata
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "trainers"))
+from toolbox.privacy import anonymous
 
 
 def checks_of(module):
@@ -26,6 +31,8 @@ def checks_of(module):
 def answer(check, receipt):
     """One check's status, with the code that ran and its output.
 
+    The output goes to the log as it is; in the answer, which the page
+    shows, it names no machine and no folder of the user's.
     A name or an argument that the framework no longer has is an
     answer, and marked `lost`: the check could not see the rest. Any
     other exception passes through: a missing GPU, say, is no answer
@@ -40,12 +47,16 @@ def answer(check, receipt):
         except (AttributeError, ImportError, TypeError) as error:
             print(f"{type(error).__name__}: {error}")
             status, lost = "no longer", True
+    said = output.getvalue().strip("\n")
+    print(
+        f"{check.__name__}: {status}", said, sep="\n", file=sys.stderr
+    )
     return {
         "statement": check.__name__,
         "status": status,
         "lost": lost,
         "code": inspect.getsource(check).strip(),
-        "output": output.getvalue().strip("\n"),
+        "output": anonymous(said),
     }
 
 

@@ -74,7 +74,7 @@ def audited(root: Path) -> tuple[pd.DataFrame, dict[Path, list[str]], list[str]]
     whole = {kind: [*dict.fromkeys([*due[kind], *there[kind]])] for kind in recomputed.RECORDS}
     if whole != due:
         found = findings_about(whole, experiment.excluded, root)
-    return found, wrong, unusual(experiment.config, root)
+    return found, wrong, [*unusual(experiment.config, root), *beyond(due, there)]
 
 
 def findings_about(
@@ -85,6 +85,15 @@ def findings_about(
     audit.everything(*(files[kind] for kind in ("runs", "rounds", "rehearsals")))
     audit.excluded(excluded)
     return audit.table()
+
+
+def beyond(due: Mapping[str, list[Path]], there: Mapping[str, list[Path]]) -> list[str]:
+    """How many records lie there that are not due, by kind: a smaller configuration hides them."""
+    kinds = ("runs", "rehearsals")
+    records = [path for kind in kinds for path in set(there[kind]) - set(due[kind])]
+    rounds = {path.parts[-4:-1] for path in records}
+    found = f"{len(records)} records of {len(rounds)} rounds lie there that no table contains"
+    return [f"{RESULTS}/: {found}"] if records else []
 
 
 def unusual(config: dict, root: Path) -> list[str]:

@@ -15,6 +15,9 @@ from evenhand.core.schemas import ROOT, Refused, completed, schema, suggestion
 # The keys that list members of an axis.
 AXES = {"frameworks": "framework", "devices": "device", "tracks": "track"}
 
+# What follows the scheme of a URL: user and password, host and path, query and fragment.
+URL = re.compile(r"(?<=://)(?:[^/?#\s]*@)?([^?#\s]*)(?:[?#]\S*)?")
+
 
 class ConfigError(Refused):
     """The configuration cannot be used; the message is one line that names the key."""
@@ -37,8 +40,8 @@ def checked(config: dict, root: Path = ROOT) -> dict:
 def shareable(config: dict) -> dict:
     """A completed configuration without what is its user's alone.
 
-    That is the path of a local folder, and user name and password in a mirror's address. What is
-    computed from the runs depends on neither. Sections come in the schema's order.
+    That is the path of a local folder, and credentials in a mirror's address. What is computed from
+    the runs depends on neither. Sections come in the schema's order.
     """
     config = {key: copy.deepcopy(config[key]) for key in schema("config")["properties"]}
     data = config["data"]
@@ -48,8 +51,11 @@ def shareable(config: dict) -> dict:
 
 
 def without_credentials(text: str) -> str:
-    """The text with no user's name and password in its URLs."""
-    return re.sub(r"//[^/\s]+@", "//", text)
+    """The text with scheme, host and path alone of its URLs.
+
+    User, password, query (tokens are in it) and fragment go. No parser of URLs: any text will do.
+    """
+    return URL.sub(r"\1", text)
 
 
 def saved(path: Path, root: Path = ROOT) -> Experiment:

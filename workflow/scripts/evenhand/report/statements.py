@@ -5,7 +5,6 @@ import inspect
 import pandas as pd
 
 from evenhand.core.identity import Competitor
-from toolbox.privacy import anonymous
 
 # What explains a speed: columns of runs.csv, and what the catalogue's sentences call them.
 EXPLAINS = {"median_epoch_seconds": "epoch", "loader_pass_seconds": "loader", "wait_share": "waits"}
@@ -123,8 +122,7 @@ def in_words(catalogue: dict, answers: list[dict], language: str) -> list[dict]:
         statements[slug]["answers"].append(
             {key: answer[key] for key in ("framework", "device", "status")}
             | {"status_words": catalogue["statuses"][status][language], "observed": observed}
-            | {key: answer[key] for key in ("code", "versions")}
-            | {"output": anonymous(answer["output"])}  # an error may name folders of a user
+            | {key: answer[key] for key in ("code", "output", "versions")}
         )
     return list(statements.values())
 
