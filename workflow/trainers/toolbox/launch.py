@@ -158,7 +158,8 @@ def main(argv: list[str]) -> int:
         gpu = Gpu() if args.gpu else None
     except NoGpu as error:
         sys.exit(str(error))
-    here = machine(secret, gpu and gpu.facts()["name"])
+    gpu_facts, gpu_uuid = (gpu.facts(), gpu.uuid()) if gpu else (None, None)
+    here = machine(secret, gpu_facts and gpu_facts["name"])
     started, load_before = datetime.now(UTC), load()
     # Beside the record, so that the files of a finished run are moved in one step.
     with tempfile.TemporaryDirectory(prefix=".", dir=Path(args.record).parent) as folder:
@@ -191,7 +192,7 @@ def main(argv: list[str]) -> int:
             trainer_sha256=sha256(args.trainer),
             toolbox_sha256={path.name: sha256(path) for path in toolbox},
             machine=here,
-            gpu=gpu and gpu.facts() | {"alias": alias(secret, "gpu", gpu.uuid())},
+            gpu=gpu_facts and gpu_facts | {"alias": alias(secret, "gpu", gpu_uuid)},
             variables=in_force,
             user_variables=[name for name in in_force if name not in of_ours],
             load_before=load_before,
@@ -210,7 +211,7 @@ def main(argv: list[str]) -> int:
             left_running=stopwatch.left_running,
             **result["measured"] | {"epochs": epochs(stopwatch.parts, result)},
         ),
-        **hidden(where() | {"gpu": gpu and gpu.uuid()}),
+        **hidden(where() | {"gpu": gpu_uuid}),
     )
     record.write(args.record)
     return 0

@@ -30,6 +30,7 @@ class Audit:
         self.results, self.project = results, audit_record.Project(results, root)
         self.rows: list[dict] = []
         self.record_schema, self.round_schema = validator("record"), validator("round")
+        self.core_flops: dict[str, float] = {}  # what machines can do, by their fingerprints
         self.seen: dict[str, Path] = {}  # the ids of records, and their files
 
     def table(self) -> pd.DataFrame:

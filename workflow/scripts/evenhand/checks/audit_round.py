@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -248,7 +248,8 @@ def copies(runs: Mapping[Run, Excerpt], results: Path) -> Found:
     enough = {run: losses for run, of in runs.items() if len(losses := of.losses) >= FEWEST}
     in_order = sorted((losses, run) for run, losses in enough.items())
     for place, (losses, run) in enumerate(in_order):
-        for others, other in islice(in_order, place + 1, None):
+        for at in range(place + 1, len(in_order)):
+            others, other = in_order[at]
             if others[0] - losses[0] > NEAR:
                 break
             near = all(abs(a - b) <= NEAR for a, b in zip(losses, others, strict=False))
