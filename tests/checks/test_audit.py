@@ -574,6 +574,15 @@ def test_a_record_that_the_launcher_wrote_follows_the_schema(audited):
 # ---- where a process's seconds went -------------------------------------
 
 
+def with_epochs(right: Measured, epochs: list[Epoch]) -> dict:
+    """What these epochs change in a right measurement, whose sums have their processor time."""
+    worked = sum(epoch.processor_seconds + epoch.helper_seconds for epoch in epochs)
+    of_phase = right.phases["epochs"]
+    phases = right.phases | {"epochs": dataclasses.replace(of_phase, processor_seconds=worked)}
+    more = worked - of_phase.processor_seconds
+    return {"epochs": epochs, "phases": phases, "user_seconds": right.user_seconds + more}
+
+
 def timed(tmp_path: Path, competitor: str = "numpy-cpu", track: str = "controlled", **changes):
     """The checks that find something when every epoch of a record has these values instead."""
     of_process = {key: changes.pop(key) for key in ("phases", "left_running") if key in changes}
@@ -581,12 +590,7 @@ def timed(tmp_path: Path, competitor: str = "numpy-cpu", track: str = "controlle
     told = dict.fromkeys(("framework", "openmp", "blas"), requested.get("threads", 2))
     right = records.record(competitor).measured
     epochs = [dataclasses.replace(epoch, **changes) for epoch in right.epochs]
-    worked = sum(epoch.processor_seconds + epoch.helper_seconds for epoch in epochs)
-    more = worked - right.phases["epochs"].processor_seconds
-    phases = right.phases | {
-        "epochs": dataclasses.replace(right.phases["epochs"], processor_seconds=worked)
-    }
-    measured = {"epochs": epochs, "phases": phases, "user_seconds": right.user_seconds + more}
+    measured = with_epochs(right, epochs)
     measured |= of_process
     sections = {"measured": measured, "requested": requested, "environment": {"threads": told}}
     return checks(tmp_path, competitor, track, **sections)
@@ -612,18 +616,12 @@ def test_processor_seconds_of_epochs_are_those_of_their_phase(tmp_path):
 
 
 def test_a_quota_of_a_control_group_may_be_used_once_more_than_its_periods(tmp_path):
-    here = records.MACHINE | {"usable_cores": 1.5}
+    here, right = records.MACHINE | {"usable_cores": 1.5}, records.record().measured
     busy = [
-        dataclasses.replace(e, processor_seconds=1.5 * e.seconds + 0.14)
-        for e in records.record().measured.epochs
+        dataclasses.replace(epoch, processor_seconds=1.5 * epoch.seconds + 0.14)
+        for epoch in right.epochs
     ]
-    worked = sum(epoch.processor_seconds for epoch in busy)
-    right = records.record().measured
-    more = worked - right.phases["epochs"].processor_seconds
-    phases = right.phases | {
-        "epochs": dataclasses.replace(right.phases["epochs"], processor_seconds=worked)
-    }
-    measured = {"epochs": busy, "phases": phases, "user_seconds": right.user_seconds + more}
+    measured = with_epochs(right, busy)
     assert checks(tmp_path, "numpy-cpu", measured=measured, environment={"machine": here}) == set()
     whole = records.MACHINE | {"cores": 1, "usable_cores": 1.5}
     whole["fingerprint"] = fingerprint(whole)

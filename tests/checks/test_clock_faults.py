@@ -21,16 +21,8 @@ RUN = Round("controlled", "x", 0).run("numpy-cpu")
 SETTINGS = launching.settings(epochs=4, layers=(784, 256, 10))
 # What concerns files and packages, which are not those of a project here.
 ABOUT_FILES = {"lock", "trainer", "toolbox", "protocol"}
-LOOP = """for epoch in run.epochs():
-    with epoch.clock() as order:
-        for batch in epoch.batches(order):
-            x, y = images[batch], labels[batch]
-            values, logits = net(x)
-            loss, gradient = loss_fn(logits, y)
-            step(values, gradient)
-            epoch.losses.append(loss)
-        epoch.finish(weights)
-"""
+# The trainer's own loop.
+LOOP = re.search(r"for epoch in .*?finish\(weights\)\n", TRAINER.read_text(), re.DOTALL)[0]
 # A trainer that reads the order for itself, which is not handed over before the clock starts.
 TRAINED_ALONE = """import numpy
 orders = numpy.load(run.protocol)["order"]

@@ -8,7 +8,8 @@ import pandas as pd
 import yaml
 
 from evenhand.checks import collect
-from evenhand.comparison import compare, nodes, remarks
+from evenhand.comparison import compare, nodes
+from evenhand.comparison.outcome import outcome
 from evenhand.core import axes
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
@@ -58,17 +59,14 @@ def tables(folder: Path, config: dict) -> dict[str, pd.DataFrame]:
 
 def compared(tables: dict, config: dict) -> dict[str, pd.DataFrame]:
     """The tables with the comparison that follows from them."""
-    runs, section = tables["runs"], config["comparison"]
-    sound = compare.admit(runs, tables["audit"])
-    reasons = compare.not_comparable(runs, tables["gate"], tables["tutorial_check"])
-    names = Experiment(config).all_competitors
-    comparison, changes = compare.compare(runs, sound, reasons, names, section)
-    limit = section["spread_limit"]
+    given = [tables[name] for name in ("runs", "audit", "gate", "tutorial_check")]
+    found = outcome(Experiment(config), *given, PUBLISHED, text("en"))
+    sound = compare.admit(tables["runs"], tables["audit"])
     return tables | {
-        "comparison": comparison,
-        "remarks": remarks.remarks(comparison, changes, runs, sound, reasons, limit),
-        "thread_effect": changes,
-        "nodes": nodes.by_fingerprint(sound, comparison, section["confidence"]),
+        "comparison": found.comparison,
+        "remarks": found.remarks,
+        "thread_effect": found.thread_effect,
+        "nodes": nodes.by_fingerprint(sound, found.comparison, config["comparison"]["confidence"]),
     }
 
 
