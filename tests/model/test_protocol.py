@@ -81,3 +81,13 @@ def test_a_bound_may_be_a_number():
     assert 0.06 < np.abs(sampled["w2"]).max() <= np.float32(0.07)
     assert not sampled["b1"].any()
     assert not sampled["b2"].any()
+
+
+def test_a_bound_may_depend_on_the_layers_on_both_sides():
+    """Glorot and Bengio (2010), equation 16."""
+    rng = np.random.default_rng(0)
+    bounds = {"weights": "sqrt(6/(inputs+outputs))", "biases": 0}
+    sampled = protocol.initial_weights(rng, [784, 16, 10], **bounds)
+    for name, bound in {"w1": np.sqrt(6 / (784 + 16)), "w2": np.sqrt(6 / (16 + 10))}.items():
+        assert 0.9 * bound < np.abs(sampled[name]).max() <= np.float32(bound)
+    assert not sampled["b1"].any() and not sampled["b2"].any()

@@ -25,14 +25,20 @@ def initial_weights(
 ) -> dict[str, np.ndarray]:
     """Weights and biases of all layers, uniform within plus and minus the given bounds.
 
-    `layers`: sizes from inputs to classes. A bound is a number or "1/sqrt(inputs)". float32: w1
-    (outputs, inputs), b1 (outputs,), and so on.
+    `layers`: sizes from inputs to classes. A bound is a number, "1/sqrt(inputs)" or
+    "sqrt(6/(inputs+outputs))" (Glorot and Bengio, AISTATS 2010, eq. 16). float32: w1 (outputs,
+    inputs), b1 (outputs,), and so on.
     """
     bounds = {"w": weights, "b": biases}
     sampled = {}
     for name, shape in mlp.weight_shapes(layers).items():
-        inputs, bound = layers[int(name[1:]) - 1], bounds[name[0]]
-        limit = 1 / np.sqrt(inputs) if bound == "1/sqrt(inputs)" else float(bound)
+        inputs, outputs = layers[int(name[1:]) - 1 : int(name[1:]) + 1]
+        rules = {
+            "1/sqrt(inputs)": 1 / np.sqrt(inputs),
+            "sqrt(6/(inputs+outputs))": np.sqrt(6 / (inputs + outputs)),
+        }
+        bound = bounds[name[0]]
+        limit = rules[bound] if bound in rules else float(bound)
         sampled[name] = rng.uniform(-limit, limit, shape).astype(np.float32)
     return sampled
 
