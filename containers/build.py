@@ -1,9 +1,12 @@
 """Build the images of environments, or of the whole workflow, from containers/Containerfile.
 
-    python containers/build.py                        an image for each *-cpu environment
-    python containers/build.py all                    for each environment: *-cuda is 10 GB more
-    python containers/build.py numpy-cpu mxnet-cpu    these two
-    python containers/build.py workflow               Snakemake and all *-cpu ones in one image
+    python containers/build.py                        an image for each configured competitor
+    python containers/build.py numpy-cpu mxnet-cpu    for these two
+    python containers/build.py all                    for each environment in envs/: some 20 GB
+    python containers/build.py workflow               Snakemake and all configured ones in one
+
+Configured are the frameworks in config/config.yaml, on its devices. An image also has the programs
+that its frameworks call.
 
 Uses the first of docker, podman and buildah that answers. An image is named after its environment
 and the digest of its lock, so `snakemake --config runtime=docker` finds the one for today's lock.
@@ -17,17 +20,32 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "workflow/scripts"))
 
 from evenhand.core import axes  # noqa: E402, found through the line above
+from evenhand.core.config import checked  # noqa: E402
+from evenhand.core.experiment import Experiment  # noqa: E402
 from evenhand.core.identity import Competitor  # noqa: E402
+from evenhand.core.schemas import Refused  # noqa: E402
 from evenhand.environments import containers  # noqa: E402
 
 BUILDERS = ("docker", "podman", "buildah")
 ENVIRONMENTS = sorted(path.stem for path in ROOT.glob("envs/*.lock"))
-# What is built unless more is asked for, and what the image of the workflow holds.
-CPU = [name for name in ENVIRONMENTS if not axes.device(Competitor.parse(name).device)["gpu"]]
+
+
+def configured() -> list[str]:
+    """The environments that a start with config/config.yaml looks for."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    return Experiment(checked(config)).all_competitors
+
+
+def packages(environments: list[str]) -> set[str]:
+    """Debian packages with the programs that the frameworks of these environments call."""
+    frameworks = (axes.framework(Competitor.parse(name).framework) for name in environments)
+    return {package for facts in frameworks for package in facts["programs"].values()}
 
 
 def revision() -> str:
@@ -42,13 +60,17 @@ def revision() -> str:
 def build(engine: str, image: str, args: argparse.Namespace) -> str:
     """Build the image of one environment, or of the workflow; its name."""
     if image == "workflow":
-        target, contents, name = image, [image, *CPU], f"{args.prefix}{image}:latest"
+        target, environments, name = image, configured(), f"{args.prefix}{image}:latest"
+        contents = [image, *environments]
+        print(f"{name} will hold what is configured: {', '.join(environments)}", flush=True)
         version = re.search("^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1]
     else:
-        target, contents = "environment", [image]
+        target, environments = "environment", [image]
+        contents = environments
         name = containers.image_name(args.prefix, ROOT / f"envs/{image}.lock")
         version = name.rpartition(":")[2]
     arguments = {
+        "PACKAGES": " ".join(sorted(packages(environments))),
         "ENVIRONMENTS": " ".join(contents),
         "TITLE": f"Evenhand: {image}",
         "VERSION": version,
@@ -97,7 +119,7 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(
         description=usage, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("images", nargs="*", default=CPU, metavar="IMAGE")
+    parser.add_argument("images", nargs="*", metavar="IMAGE")
     parser.add_argument("--base", help="base image with Python 3.11 in place of the recipe's")
     parser.add_argument("--ca-certificates", type=Path, help="of a proxy that inspects TLS (.pem)")
     parser.add_argument("--pip-config", type=Path, help="pip.conf, as for an institute's mirror")
@@ -109,12 +131,13 @@ def main(argv: list[str]) -> None:
         parser.error(f"no such image: {', '.join(unknown)} ({', '.join(known)})")
     try:
         engine = containers.engines(BUILDERS)[0]
-        for image in ENVIRONMENTS if "all" in args.images else args.images:
+        images = ENVIRONMENTS if "all" in args.images else args.images or configured()
+        for image in images:
             name = build(engine, image, args)
             print(f"built {name} with {engine}")
             if args.archive:
                 print(f"wrote {archive(engine, name, args.archive / f'{image}.tar')}")
-    except containers.ContainerError as error:
+    except (containers.ContainerError, Refused) as error:
         sys.exit(str(error))
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from evenhand.checks import audit, audit_record, audit_round
 from evenhand.comparison import whole_audit
+from evenhand.core import axes
 from evenhand.core.identity import Round, losses_path
 from evenhand.core.schemas import ROOT, schema
 from evenhand.environments.locks import canonical
@@ -648,6 +649,87 @@ def test_helpers_are_the_workers_of_a_loader_and_no_others(tmp_path):
     assert timed(tmp_path, "pytorch-cpu", helpers=4, **workers) == set()
     assert timed(tmp_path, "pytorch-cpu", helpers=5, **workers) == {"helpers"}
     assert timed(tmp_path, left_running=1) == {"helpers"}
+
+
+@pytest.fixture
+def described(monkeypatch):
+    """Have the files of frameworks say this besides what they say."""
+    right = axes.framework
+
+    def say(**facts) -> None:
+        monkeypatch.setattr(axes, "framework", lambda *name: right(*name) | facts)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    ("workers", "track", "most"),
+    [
+        ("threads", "tutorial", 1 + 2),
+        ("threads", "controlled", 1),
+        ("processes", "tutorial", 1),
+    ],
+)
+def test_threads_of_a_loader_come_on_top_where_it_has_a_part(
+    tmp_path, described, workers, track, most
+):
+    described(loader_workers=workers)
+    asked = {"threads": 1, "loader_workers": 2}
+    told = dict.fromkeys(("framework", "openmp", "blas"), 1)
+    environment = {"threads": told, "machine": records.machine(cores=8)}
+    right = records.record("pytorch-cpu").measured
+
+    def found(at_work: int) -> set[str]:
+        epochs = [
+            dataclasses.replace(e, processor_seconds=at_work * e.seconds) for e in right.epochs
+        ]
+        measured = with_epochs(right, epochs)
+        sections = {"measured": measured, "requested": asked, "environment": environment}
+        return checks(tmp_path, "pytorch-cpu", track, **sections)
+
+    assert found(most) == set()
+    assert found(most + 1) == {"threads"}
+
+
+@pytest.mark.parametrize(
+    ("compiler", "epoch", "found"),
+    [
+        ("processes", 0, set()),
+        ("processes", 1, {"helpers"}),
+        ("threads", 0, {"helpers"}),
+        ("none", 0, {"helpers"}),
+    ],
+)
+def test_compilers_may_work_in_the_first_epoch_of_a_framework_that_has_some(
+    tmp_path, described, compiler, epoch, found
+):
+    described(compiler=compiler)
+    right = records.record("numpy-cpu").measured
+    epochs = [dataclasses.replace(e, processor_seconds=e.seconds) for e in right.epochs]
+    epochs[epoch] = dataclasses.replace(epochs[epoch], helper_seconds=0.2)
+    assert checks(tmp_path, "numpy-cpu", measured=with_epochs(right, epochs)) == found
+
+
+@pytest.mark.parametrize(
+    ("compiler", "epoch", "found"),
+    [
+        ("threads", 0, set()),
+        ("threads", 1, {"threads"}),
+        ("processes", 0, {"threads"}),
+        ("none", 0, {"threads"}),
+    ],
+)
+def test_threads_of_a_compiler_may_work_in_the_first_epoch(
+    tmp_path, described, compiler, epoch, found
+):
+    described(compiler=compiler)
+    told = dict.fromkeys(("framework", "openmp", "blas"), 1)
+    environment = {"threads": told, "machine": records.machine(cores=8)}
+    right = records.record("numpy-cpu").measured
+    epochs = [dataclasses.replace(e, processor_seconds=e.seconds) for e in right.epochs]
+    epochs[epoch] = dataclasses.replace(epochs[epoch], processor_seconds=3 * epochs[epoch].seconds)
+    sections = {"requested": {"threads": 1}, "environment": environment}
+    assert checks(tmp_path, "numpy-cpu", measured=with_epochs(right, epochs), **sections) == found
 
 
 def test_much_work_before_the_first_clock_is_named(tmp_path):

@@ -47,6 +47,7 @@ def spin(seconds):
     while time.process_time() < end:
         pass
 """
+BUSY = "import time\nwhile time.process_time() < 0.2: pass"
 CLOCK = "    with epoch.clock() as order:\n"
 
 # The trainer's loop instead of the right one, and what is found.
@@ -151,6 +152,18 @@ def test_a_fault_around_the_clock_is_named(folder, fault):
     done = launched(folder, loop)
     assert done.returncode == 0, done.stderr
     assert check in findings(folder)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "found"), [("epoch.index == 0", set()), ("epoch.index in (0, 1)", {"helpers"})]
+)
+def test_a_compiler_may_work_in_the_first_epoch_alone(folder, monkeypatch, epochs, found):
+    right = axes.framework
+    monkeypatch.setattr(axes, "framework", lambda *name: right(*name) | {"compiler": "processes"})
+    compiler = f"        {epochs} and subprocess.run([sys.executable, '-c', {BUSY!r}])\n"
+    done = launched(folder, "import subprocess, sys\n" + LOOP.replace(CLOCK, CLOCK + compiler))
+    assert done.returncode == 0, done.stderr
+    assert findings(folder) == found
 
 
 @pytest.mark.parametrize("fault", REFUSED)

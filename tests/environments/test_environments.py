@@ -270,7 +270,7 @@ def test_a_folder_may_have_any_name(tmp_path, make_lock, monkeypatch, folder):
     monkeypatch.chdir(tmp_path / folder)
     interpreter = building.build(Path("environment"), PYTHON, lock)
     assert building.check(interpreter, lock)[1] == {"tiny": "1.0"}
-    building.try_import(interpreter, "tiny")
+    building.try_import(interpreter, "tiny", {})
     prefix = subprocess.check_output([*interpreter, "-c", "import sys; print(sys.prefix)"])
     assert Path(prefix.decode().strip()) == Path("environment").absolute()
 
@@ -322,11 +322,11 @@ def test_a_machine_without_the_right_python_is_told_how_to_get_it(tmp_path, make
 def test_a_package_that_cannot_be_imported_is_told_before_anything_is_clocked(tmp_path, make_lock):
     lock = make_lock("tiny 1.0", "broken 1.0", "crashing 1.0")
     interpreter = building.build(tmp_path / "environment", PYTHON, lock)
-    building.try_import(interpreter, "tiny")
+    building.try_import(interpreter, "tiny", {})
     with pytest.raises(locks.BuildError, match=r"broken .*libtiny\.so\.0.*environments\.md"):
-        building.try_import(interpreter, "broken")
+        building.try_import(interpreter, "broken", {})
     with pytest.raises(locks.BuildError, match=r"crashing .*exit status 4"):
-        building.try_import(interpreter, "crashing")
+        building.try_import(interpreter, "crashing", {})
 
 
 # ---- The rule --------------------------------------------------------

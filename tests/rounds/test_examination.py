@@ -8,6 +8,8 @@ import subprocess
 import sys
 
 import pytest
+import yaml
+from examine import programs
 
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
@@ -15,6 +17,7 @@ from evenhand.core.schemas import ROOT
 from evenhand.rounds import examination, leftovers
 from evenhand.rounds.nodes import node_class
 from support.checkouts import checkout, planned, snakemake
+from support.deployments import first_on_path
 from toolbox.record import sha256, write
 
 NUMPY = ROOT / "workflow/trainers/controlled/numpy_mlp.py"
@@ -85,6 +88,18 @@ def test_a_competitor_that_has_changed_since_is_excluded_no_more(tmp_path, chang
 
 
 @pytest.mark.fast
+def test_a_program_that_is_missing_excludes_a_framework_with_a_remedy(tmp_path):
+    path = tmp_path / "a-cpu.examination.json"
+    there, missing = programs({"sh": "dash", "no-such-compiler": "its-package"}, path)
+    assert there == ("program sh", True, "on the PATH")
+    remedy = f"Debian: apt install its-package; then: snakemake --force {path}"
+    assert missing == ("program no-such-compiler", False, f"not on the PATH; {remedy}")
+    write(path, {"competitor": "a-cpu", "fit": False, "findings": [there, missing]})
+    why = {"a-cpu": f"program no-such-compiler not on the PATH; {remedy}"}
+    assert leftovers.excluded(tmp_path) == why
+
+
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("resources", "folder"),
     [
@@ -105,7 +120,9 @@ def examine(tmp_path):
     lock = tmp_path / "numpy.lock"
     lock.write_text("numpy\n")
 
-    def run(device="cpu", packages=(), change=("", ""), fake_nvml=None) -> dict:
+    def run(
+        device="cpu", packages=(), change=("", ""), fake_nvml=None, needed=(), options=()
+    ) -> dict:
         trainer = trainers / "controlled/numpy_mlp.py"
         trainer.write_text(NUMPY.read_text().replace(*change))
         receipt = {"framework": "numpy", "device": device, "packages": dict(packages)}
@@ -119,7 +136,9 @@ def examine(tmp_path):
                 *("--environment", tmp_path / "receipt.json", "--lock", lock),
                 *("--examination", tmp_path / "examination.json", "--trainers", trainer),
                 *("--surroundings", tmp_path / "surroundings.json"),
-                *(["--", "--gpu"] if device == "cuda" else []),
+                # as the rule writes it: both may be empty
+                *("--programs", *needed, "--", *options),
+                *(["--gpu"] if device == "cuda" else []),
             ],
             check=True,
             capture_output=True,
@@ -136,6 +155,28 @@ def test_who_can_train_is_fit(examine, tmp_path):
     around = json.loads((tmp_path / "surroundings.json").read_text())
     assert {remark[0] for remark in around["remarks"]} == {"disk", "memory", "governor", "load"}
     assert examine() == found, "rounds would run again for another examination"
+
+
+@pytest.mark.parametrize("options", [(), ("--set", "A=1", "B=2")])
+def test_who_has_the_programs_that_it_calls_is_fit(examine, options):
+    found = examine(needed=["sh=dash", "env=coreutils"], options=options)
+    assert [(what, well) for what, well, _ in found["findings"]] == [
+        ("environment", True),
+        ("program sh", True),
+        ("program env", True),
+        ("controlled training", True),
+    ]
+
+
+@pytest.mark.fast
+def test_without_a_program_that_it_calls_nothing_is_tried(examine):
+    found = examine(device="cuda", needed=["no-such-compiler=its-package", "sh=dash"])
+    assert not found["fit"]
+    assert [(what, well) for what, well, _ in found["findings"]] == [
+        ("environment", True),
+        ("program no-such-compiler", False),
+        ("program sh", True),
+    ]
 
 
 def test_an_environment_that_was_changed_is_named_with_a_remedy(examine):
@@ -201,6 +242,28 @@ def test_a_broken_framework_is_named_before_any_round_and_then_excluded(environm
     snakemake(folder)
     runs = {path.stem for path in folder.glob("results/runs/*/*/*/*.json")}
     assert runs == {"mxnet-cpu", "numpy-cpu"}, "a corrected framework stays excluded"
+
+
+def test_a_framework_takes_part_again_once_its_program_is_installed(environments, tmp_path):
+    """The remedy is a command that works, as it stands in the doctor's line."""
+    folder = checkout(
+        tmp_path / "evenhand", environments, tracks=["controlled"], frameworks=["mxnet", "numpy"]
+    )
+    for name, needed in {"mxnet": {"its-cc": "its-package"}, "numpy": {"sh": "dash"}}.items():
+        file = folder / f"workflow/frameworks/{name}.yaml"
+        file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"programs": needed}))
+    output = snakemake(folder, "doctor", "--keep-going", fails=True)
+    assert re.search("numpy-cpu: program sh +ok  on the PATH", output)
+    again = re.search("mxnet-cpu: program its-cc +NO .*; then: snakemake (.*)", output)[1]
+    assert "mxnet-cpu: controlled training" not in output
+
+    compiler = tmp_path / "bin/its-cc"
+    compiler.parent.mkdir()
+    compiler.symlink_to("/bin/true")
+    there = first_on_path(compiler.parent)
+    assert "mxnet-cpu: NO" in snakemake(folder, "doctor", fails=True, **there)
+    snakemake(folder, *again.split(), **there)
+    assert re.search("mxnet-cpu: program its-cc +ok", snakemake(folder, "doctor", **there))
 
 
 def test_asking_the_doctor_again_runs_no_round_again(environments, tmp_path):

@@ -46,7 +46,7 @@ def add_dataset(folder: Path, name: str) -> Path:
 
 def add_framework(folder: Path, name: str) -> None:
     """NumPy's trainer under another framework's name."""
-    facts = {"label": "Made Up", "color": "#123456", "variables": ["MADE_UP_"]}
+    facts = {"label": "Made Up", "color": "#123456", "recorded": ["MADE_UP_"]}
     (folder / f"workflow/frameworks/{name}.yaml").write_text(yaml.safe_dump(facts))
     for kind in ("yaml", "lock"):
         shutil.copy(folder / f"envs/numpy-cpu.{kind}", folder / f"envs/{name}-cpu.{kind}")

@@ -27,6 +27,7 @@ rule examine:
         gpu=JOBS.gpus,
     params:
         python=JOBS.python,
+        programs=JOBS.programs,
         options=JOBS.launch_options,
     shell:
         "{params.python} {input.program:q}"
@@ -35,6 +36,7 @@ rule examine:
         " --examination {output.examination:q}"
         " --surroundings {output.surroundings:q}"
         " --trainers {input.trainers:q}"
+        " --programs {params.programs}"
         " -- {params.options}"
         " > {log:q} 2>&1"
 

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
@@ -49,6 +50,21 @@ def environment(receipt: dict, lock: Path) -> Finding:
             return "environment", False, f"{name} is {found}, {version} was built in; {again}"
     packages = f"{len(receipt['packages'])} packages as in {lock.name}"
     return "environment", True, f"Python {platform.python_version()}, {packages}"
+
+
+def programs(packages: Mapping[str, str], examination: Path) -> list[Finding]:
+    """Whether the programs that the framework calls are there.
+
+    `packages`: the Debian package of each. `examination`: the file to be made again once a program
+    has been installed.
+    """
+    again = f"then: snakemake --force {examination}"
+    return [
+        (f"program {name}", True, "on the PATH")
+        if shutil.which(name)
+        else (f"program {name}", False, f"not on the PATH; Debian: apt install {package}; {again}")
+        for name, package in packages.items()
+    ]
 
 
 def gpu() -> Finding:
@@ -125,17 +141,29 @@ def training(
 
 
 def examine(
-    receipt: dict, receipt_file: Path, lock: Path, trainers: list[Path], options: list[str]
+    receipt: dict,
+    receipt_file: Path,
+    lock: Path,
+    needed: list[Finding],
+    trainers: list[Path],
+    options: list[str],
 ) -> list[Finding]:
-    """Findings in order. The first that failed ends the examination."""
-    findings, on = [environment(receipt, lock)], ""
-    if findings[-1][1] and "--gpu" in options:
+    """Findings in order, with those about what is `needed` before anything is tried.
+
+    Nothing is tried any more where one before has failed.
+    """
+    findings, on = [environment(receipt, lock), *needed], ""
+    if passed(findings) and "--gpu" in options:
         findings.append(gpu())
         on = f" on {findings[-1][2]}"
     for trainer in trainers:
-        if findings[-1][1]:
+        if passed(findings):
             findings.append(training(trainer, receipt_file, receipt["device"], options, on))
     return findings
+
+
+def passed(findings: list[Finding]) -> bool:
+    return all(ok for _, ok, _ in findings)
 
 
 def remarks(folder: Path) -> list[Finding]:
@@ -166,13 +194,16 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--examination", type=Path, required=True, help="where it goes")
     parser.add_argument("--surroundings", type=Path, required=True, help="where remarks go")
     parser.add_argument("--trainers", type=Path, nargs="+", required=True, help="to be tried")
+    parser.add_argument("--programs", nargs="*", default=[], metavar="NAME=PACKAGE", help="needed")
     parser.add_argument("options", nargs="*", help="the launcher's, after --")
     args = parser.parse_args(argv)
     receipt = json.loads(args.environment.read_text())
-    findings = examine(receipt, args.environment, args.lock, args.trainers, args.options)
+    packages = dict(program.split("=", 1) for program in args.programs)
+    needed = programs(packages, args.examination)
+    findings = examine(receipt, args.environment, args.lock, needed, args.trainers, args.options)
     examination = {
         "competitor": f"{receipt['framework']}-{receipt['device']}",
-        "fit": all(passed for _, passed, _ in findings),
+        "fit": passed(findings),
         "findings": findings,
     }
     around = {"node": where()["node"], "remarks": remarks(args.examination.parent)}

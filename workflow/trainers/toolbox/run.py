@@ -33,6 +33,7 @@ class Run:
         self.learning_rate = float(np.float32(flags.learning_rate))
         self.flags = flags
         self.line = Line(flags.line)
+        self.shown: dict[str, np.ndarray] = {}
         self.done: list[Epoch] = []
 
     @classmethod
@@ -41,6 +42,7 @@ class Run:
         parser = settings.parser()
         parser.add_argument("--losses", type=Path, required=True, help="where step losses go")
         parser.add_argument("--result", type=Path, required=True, help="where the rest goes")
+        parser.add_argument("--evidence", type=Path, help="where last weights and shown arrays go")
         parser.add_argument("--line", type=int, help="socket to the launcher's clock")
         run = cls(parser.parse_args(argv))
         run.phase("load")
@@ -101,6 +103,16 @@ class Run:
 
     # ---- returned by the trainer --------------------------------------
 
+    def show(self, **arrays) -> None:
+        """Keep arrays of the first step, as evidence for the check of a port; not while timed.
+
+        `pixels` (images, inputs) and `logits` (images, classes) of its batch, and gradients in the
+        protocol's shapes, `gradient_w1` and so on.
+        """
+        if self.flags.evidence:
+            for name, array in arrays.items():
+                self.shown.setdefault(name, np.array(array))
+
     def finish(self, device: str, threads: int | None = None) -> None:
         """Evaluate every epoch's weights and write the result.
 
@@ -111,6 +123,8 @@ class Run:
         tests = [self.evaluated(epoch.weights) for epoch in self.done]
         self.phase("rest")
         np.save(self.losses, filled_up([epoch.losses for epoch in self.done]))
+        if self.flags.evidence:
+            np.savez(self.flags.evidence, **self.shown, **self.done[-1].named_weights)
         train, test = self.arrays("train")[1], self.arrays("test")[1]
         pools = thread_pools()
         counts = {
@@ -137,7 +151,10 @@ class Run:
             },
             "measured": {
                 "first_step_seconds": self.done[0].first_step,
-                "weights": self.done[-1].weight_types,
+                "weights": {
+                    name: {"shape": list(weight.shape), "dtype": str(weight.dtype)}
+                    for name, weight in self.done[-1].named_weights.items()
+                },
                 "epochs": [
                     {
                         "epoch": epoch.index,
@@ -181,18 +198,18 @@ class Run:
 def thread_pools() -> list[dict]:
     """The thread pools of the process's libraries, where each library lies, and whose it is.
 
-    NumPy brings a pool, in which the toolbox evaluates. It is the framework's `own` only where
-    there is no other.
+    NumPy and SciPy bring pools; in NumPy's the toolbox evaluates. They are the framework's `own`
+    only where there are no others.
     """
     keys = ("user_api", "internal_api", "version", "num_threads", "architecture")
     pools = [
         {key: pool.get(key) for key in keys} | {"file": "/".join(Path(pool["filepath"]).parts[-2:])}
         for pool in threadpool_info()
     ]
-    numpys = [pool["file"].startswith("numpy") for pool in pools]
+    shared = [pool["file"].startswith(("numpy", "scipy")) for pool in pools]
     return [
-        pool | {"own": all(numpys) or not of_numpy}
-        for pool, of_numpy in zip(pools, numpys, strict=True)
+        pool | {"own": all(shared) or not is_shared}
+        for pool, is_shared in zip(pools, shared, strict=True)
     ]
 
 
@@ -281,10 +298,7 @@ class Epoch:
             raise RuntimeError(f"epoch {self.index}: trained outside of its clock")
 
     @property
-    def weight_types(self) -> dict[str, dict]:
-        """Shape and type of each array of weights, by its name in the protocol."""
+    def named_weights(self) -> dict[str, np.ndarray]:
+        """The arrays of weights that were handed over, by their names in the protocol."""
         names = (f"{kind}{layer}" for layer in itertools.count(1) for kind in "wb")
-        return {
-            name: {"shape": list(weight.shape), "dtype": str(weight.dtype)}
-            for name, weight in zip(names, self.weights, strict=False)
-        }
+        return dict(zip(names, self.weights, strict=False))

@@ -3,11 +3,12 @@
 Each check is a function that yields what it finds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 
@@ -75,9 +76,8 @@ def check(
     track, (framework, device) = subject.of.track, Competitor.parse(subject.competitor)
     try:
         start = axes.track(track, project.root)["start"]
-        device_names = axes.framework(framework, project.root)["device_names"]
+        facts = axes.framework(framework, project.root)
         has_gpu = axes.device(device, project.root)["gpu"]
-        asynchronous = axes.framework(framework, project.root)["asynchronous"]
         has_loader = axes.track(track, project.root)["data"] == "loader"
     except Refused as error:
         yield Finding("identity", str(error))
@@ -86,28 +86,43 @@ def check(
     yield from identity(requested, subject)
     if requested.dtype != ("float32" if isinstance(subject, Run) else "float64"):
         yield Finding("settings", f"computed in {requested.dtype}")
-    yield from work(requested, measured)
-    yield from weights(requested, measured)
-    yield from clocks(measured)
-    yield from losses(losses_path(path), requested, measured, project)
-    if environment.device != device_names.get(device, device):
+    yield from by_itself(record, losses_path(path), project)
+    if environment.device != facts["device_names"].get(device, device):
         yield Finding("device", f"asked for {device}, worked on {environment.device}")
     yield from code(environment, project.trainer(track, framework), project.toolbox)
     yield from protocol(requested, environment, start, project)
     if has_gpu:
         yield from gpu(environment.gpu, measured.gpu)
     yield from packages(environment, subject.competitor, project)
-    yield from threads(requested, environment)
     if environment.machine["fingerprint"] != fingerprint(environment.machine):
         yield Finding("fingerprint", "the fingerprint is not that of the hardware")
     if isinstance(subject, Run):  # the seconds of a rehearsal do not count
-        machine = environment.machine
-        by_quota = QUOTA_SECONDS if machine["usable_cores"] < machine["cores"] else 0.0
-        yield from trainers_clock(measured, by_quota)
-        yield from outside_the_clock(measured)
-        yield from processor(measured, machine["usable_cores"], by_quota)
-        yield from threads_at_work(requested, measured, asynchronous)
-        yield from helpers(measured, requested.loader_workers if has_loader else 0)
+        yield from while_timed(record, facts, requested.loader_workers if has_loader else 0)
+
+
+def by_itself(record: Record, losses_file: Path, project: Project) -> Iterator[Finding]:
+    """What is wrong with a record, whatever else there is."""
+    requested, measured = record.requested, record.measured
+    yield from work(requested, measured)
+    yield from weights(requested, measured)
+    yield from clocks(measured)
+    yield from losses(losses_file, requested, measured, project)
+    yield from threads(requested, record.environment)
+
+
+def while_timed(record: Record, framework: Mapping, loader_workers: int) -> Iterator[Finding]:
+    """What is wrong with how a clocked run was timed; `framework` is what its file says."""
+    requested, measured, machine = record.requested, record.measured, record.environment.machine
+    by_quota = QUOTA_SECONDS if machine["usable_cores"] < machine["cores"] else 0.0
+    yield from trainers_clock(measured, by_quota)
+    yield from outside_the_clock(measured)
+    yield from processor(measured, machine["usable_cores"], by_quota)
+    workers = Workers.of(framework, loader_workers)
+    asynchronous, compiler = framework["asynchronous"], framework["compiler"]
+    yield from threads_at_work(
+        requested, measured, asynchronous, workers.threads, compiler == "threads"
+    )
+    yield from helpers(measured, workers.processes, compiler == "processes")
 
 
 def identity(requested: Requested, subject: Run | Rehearsal) -> Iterator[Finding]:
@@ -246,26 +261,42 @@ def processor(measured: Measured, cores: float, by_quota: float) -> Iterator[Fin
         yield Finding("processor", "its phases' processor seconds are not the process's")
 
 
+class Workers(NamedTuple):
+    """How many workers a data loader may have, and what they are."""
+
+    threads: int = 0
+    processes: int = 0
+
+    @classmethod
+    def of(cls, framework: Mapping, workers: int) -> "Workers":
+        """So many workers of a framework's loader; 0 where it has no part."""
+        return cls(**{framework["loader_workers"]: workers})
+
+
 def threads_at_work(
-    requested: Requested, measured: Measured, asynchronous: bool
+    requested: Requested, measured: Measured, asynchronous: bool, workers: int, compiles: bool
 ) -> Iterator[Finding]:
     """No more threads computed at any time than were asked for, where a number was.
 
-    `asynchronous`: the main thread only hands work over, and is not counted.
+    `asynchronous`: the main thread only hands work over, and is not counted. `workers`: threads of
+    a data loader, which come on top. `compiles`: threads of a compiler may run in the first epoch.
     """
     if requested.threads == "default":
         return
-    for epoch in measured.epochs:
+    for epoch in measured.epochs[compiles:]:
         worked = epoch.processor_seconds - (epoch.main_thread_seconds if asynchronous else 0)
-        if worked > within((requested.threads + THREADS) * epoch.seconds):
+        if worked > within((requested.threads + workers + THREADS) * epoch.seconds):
             found = f"{worked:.2f} processor seconds in the {epoch.seconds:.2f} s"
             asked = f"asked for {requested.threads} threads"
             yield Finding("threads", f"{asked}, {found} of epoch {epoch.epoch}")
 
 
-def helpers(measured: Measured, workers: int) -> Iterator[Finding]:
-    """No processes but the workers of a loader helped, and none went on afterwards."""
-    for epoch in measured.epochs:
+def helpers(measured: Measured, workers: int, compiles: bool) -> Iterator[Finding]:
+    """No processes but the workers of a loader helped, and none went on afterwards.
+
+    `compiles`: a compiler may run as a process of its own in the first epoch.
+    """
+    for epoch in measured.epochs[compiles:]:
         if epoch.helper_seconds <= within(0):  # a tracker of resources and the like
             continue
         if not workers:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,13 @@ packages = {d.name: d.version for d in importlib.metadata.distributions() if d.n
 print(json.dumps([platform.python_version(), packages]))
 """
 
+# What begins with an underscore is a package's own affair: one wheel carries the rest of a trial.
 TRY_IMPORT = """
-import importlib, importlib.metadata, sys
-modules = importlib.metadata.packages_distributions()
-for module in [module for module, packages in modules.items() if sys.argv[1] in packages]:
-    importlib.import_module(module)
+import importlib, importlib.metadata, os, sys
+os.environ.update(pair.split("=", 1) for pair in sys.argv[2:])
+for module, packages in importlib.metadata.packages_distributions().items():
+    if sys.argv[1] in packages and not module.startswith("_"):
+        importlib.import_module(module)
 """
 
 
@@ -85,11 +87,16 @@ def check(interpreter: Sequence[str | Path], lock: Path) -> tuple[str, dict[str,
     return version, {name: installed[name] for name in locked}
 
 
-def try_import(interpreter: Sequence[str | Path], package: str) -> None:
-    """Import a package: a missing system library is to be reported now, not by a timed run."""
-    trial = subprocess.run(
-        [*interpreter, "-I", "-c", TRY_IMPORT, package], stderr=subprocess.PIPE, text=True
-    )
+def try_import(
+    interpreter: Sequence[str | Path], package: str, variables: Mapping[str, str]
+) -> None:
+    """Import a package: a missing system library is to be reported now, not by a timed run.
+
+    `variables`: those of the environment that its processes get.
+    """
+    settings = [f"{name}={value}" for name, value in variables.items()]
+    command = [*interpreter, "-I", "-c", TRY_IMPORT, package, *settings]
+    trial = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     if trial.returncode:
         status = f"exit status {trial.returncode}"  # a crash, on too old a processor say, is silent
         raise BuildError(
@@ -117,7 +124,7 @@ def receipt(made: Made, python: str, package: str, lock: Path) -> dict:
         raise BuildError(f"{environment} requests Python {python}, not {version}.")
     competitor = Competitor.parse(lock.stem)
     if not axes.device(competitor.device)["gpu"]:
-        try_import(made.interpreter, package)
+        try_import(made.interpreter, package, axes.framework(competitor.framework)["variables"])
     return {
         "framework": competitor.framework,
         "device": competitor.device,

@@ -20,6 +20,7 @@ from evenhand.core.identity import Competitor, Round
 from evenhand.environments.containers import ContainerError
 from evenhand.environments.deployments import Deployment
 from evenhand.environments.locks import BuildError
+from evenhand.rounds.launching import launch_options
 from evenhand.rounds.schedule import Schedule
 from toolbox.launch import RECORDED
 from toolbox.settings import Settings
@@ -117,7 +118,7 @@ class Jobs:
             # what a rule reads, and the toolbox, which `round` has as an input for all its runs
             read=[*self.toolbox, *input],
             write=list(output),
-            recorded=[*RECORDED, *framework["variables"], *device["recorded"]],
+            recorded=[*RECORDED, *framework["recorded"], *device["recorded"]],
             container_program=f"{self.code}/scripts/container.py",
         )
         return shlex.join(map(str, command))
@@ -128,6 +129,16 @@ class Jobs:
         self.make_again(f"results/environments/{name}.json")
         path = self.deployment.image_file(name)
         return [path] if path else []
+
+    def programs(self, wildcards) -> str:
+        """The programs that its framework calls, each as NAME=PACKAGE."""
+        programs = axes.framework(wildcards.framework)["programs"]
+        return shlex.join(f"{name}={package}" for name, package in programs.items())
+
+    def variables(self, wildcards) -> str:
+        """The environment variables that its framework's processes get, each as NAME=VALUE."""
+        variables = axes.framework(wildcards.framework)["variables"]
+        return shlex.join(f"{name}={value}" for name, value in variables.items())
 
     def gpus(self, wildcards) -> int:
         """How many GPUs a run asks a cluster for; a round's job asks for the most of its runs."""
@@ -158,18 +169,10 @@ class Jobs:
     def launch_options(self, wildcards) -> str:
         """What the files of framework, device and track ask of it, as the launcher's flags."""
         framework, device = axes.framework(wildcards.framework), axes.device(wildcards.device)
-        variables = dict(device["variables"])
+        of_track = {}
         if "track" in wildcards.keys():
-            variables |= axes.track(wildcards.track)["variables"].get(wildcards.device, {})
-        options = {
-            "--thread-variables": framework["threads"]["variables"],
-            "--set": [f"{name}={value}" for name, value in variables.items()],
-            "--recorded": [*framework["variables"], *device["recorded"]],
-            "--unrecorded": device["unrecorded"],
-            "--library-folders": [device["library_folders"]] if device["library_folders"] else [],
-        }
-        flags = [part for flag, values in options.items() if values for part in (flag, *values)]
-        return shlex.join(flags + ["--gpu"] * device["gpu"])
+            of_track = axes.track(wildcards.track)["variables"].get(wildcards.device, {})
+        return shlex.join(launch_options(framework, device, of_track))
 
     def rehearsal_options(self, wildcards) -> str:
         """The same for a rehearsal, which need not run in its round's job."""
