@@ -45,10 +45,17 @@ def test_the_markdown_says_what_the_table_says():
         line for line in map(cells, text.splitlines()) if line and line[-1] == "0.383"
     ]
     assert text.count("0.383") == text.count("published ratio") == 1
-    assert "\n- numpy-cpu / pytorch-cpu: numpy-cpu failed the gate: order" in text
+    said = "\n- numpy-cpu / pytorch-cpu, numpy-cpu / mxnet-cpu: numpy-cpu failed the gate: order"
+    assert said in text
     (line,) = (cells(line) for line in text.splitlines() if "| baseline: " in line)
     assert line[-1] == "rises"
     assert "nan" not in text
+
+
+def test_what_is_noted_of_all_pairs_is_written_once():
+    _, text = written(make_runs(THREE, rounds=3), {}, {})
+    notes = [line for line in text.splitlines() if line.startswith("- ")]
+    assert notes[0].startswith("- all 3 pairs: ONLY 3 PAIRED ROUNDS") and len(notes) == 1
 
 
 def test_the_markdown_is_made_of_whole_tables():

@@ -14,6 +14,8 @@ from support import results as made_up
 
 CHROMIUM = Path("/usr/bin/chromium")
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+PAPER = {"width": 688, "height": 1018}  # what an A4 page has between its margins
+NINE = ["pytorch", "mxnet", "numpy", "jax", "tensorflow", "paddle", "keras", "tinygrad", "autograd"]
 # Chromium's own calls home are no business of the page.
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync"]
@@ -30,26 +32,37 @@ def browser():
         chromium.close()
 
 
+def write_report(folder, tables, config, language):
+    """The report's file in a language, with real figures."""
+    results = made_up.results(tables, config, language)
+    (folder / language).mkdir()
+    files = {
+        name: [f"{folder}/{language}/{name}{end}" for end in (".svg", "-narrow.svg", ".png")]
+        for name in FIGURES
+    }
+    given = tables, Experiment(config), made_up.PUBLISHED, results.text, results.text
+    figures.write(files, *given)
+    svg = {path.stem: path.read_text() for path in (folder / language).glob("*.svg")}
+    report = folder / f"{language}.html"
+    report.write_text(made_up.html(results, svg))
+    return report
+
+
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
-    """The report's file in each language, with real figures."""
+    """The report's file in each language."""
     folder = tmp_path_factory.mktemp("report")
-    config = made_up.config()
+    config = made_up.config(frameworks=NINE[:3])
     tables = made_up.tables(folder, config)
-    reports = {}
-    for language in ("en", "zh"):
-        results = made_up.results(tables, config, language)
-        (folder / language).mkdir()
-        files = {
-            name: [f"{folder}/{language}/{name}{end}" for end in (".svg", "-narrow.svg", ".png")]
-            for name in FIGURES
-        }
-        given = tables, Experiment(config), made_up.PUBLISHED, results.text, results.text
-        figures.write(files, *given)
-        svg = {path.stem: path.read_text() for path in (folder / language).glob("*.svg")}
-        reports[language] = folder / f"{language}.html"
-        reports[language].write_text(made_up.html(results, svg))
-    return reports
+    return {language: write_report(folder, tables, config, language) for language in ("en", "zh")}
+
+
+@pytest.fixture(scope="module")
+def of_nine(tmp_path_factory):
+    """The address of a report of nine frameworks."""
+    folder = tmp_path_factory.mktemp("nine")
+    config = made_up.config(frameworks=NINE, rounds=3)
+    return write_report(folder, made_up.tables(folder, config), config, "en").as_uri()
 
 
 @pytest.fixture(params=["en", "zh"])
@@ -177,3 +190,54 @@ def test_a_picture_is_named_for_those_who_do_not_see_it(report, open_page):
     names = page.locator("svg[role=img]:visible").evaluate_all("all => all.map(e => e.ariaLabel)")
     assert len(names) == len(set(names)) == len(FIGURES)
     assert all(len(name) > 15 for name in names)
+
+
+UNFOLD = "for (const d of document.querySelectorAll('details')) d.open = true"
+SCROLLED = """all => all.map(e => {
+    e.scrollLeft = 1e5;
+    const first = e.querySelector('th[scope=row]') ?? e.firstElementChild;
+    return [e.scrollLeft, first.getBoundingClientRect().left - e.getBoundingClientRect().left];
+})"""
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_a_page_of_nine_never_scrolls_sideways(size, of_nine, open_page):
+    page = open_page(of_nine, size)
+    page.evaluate(UNFOLD)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert page.complaints == []
+
+
+def test_verdicts_on_nine_fit_a_desk_and_scroll_beside_their_names_on_a_phone(of_nine, open_page):
+    boxes = "#verdicts .scroll:has(.matrix)"
+    assert {moved for moved, _ in open_page(of_nine).locator(boxes).evaluate_all(SCROLLED)} == {0}
+    *_, (moved, left) = open_page(of_nine, PHONE).locator(boxes).evaluate_all(SCROLLED)
+    assert moved > 300 and left == 0
+
+
+def test_what_became_of_the_statements_in_nine_fits_a_desk(of_nine, open_page):
+    table = open_page(of_nine).locator(".scroll:has(.statements)")
+    assert table.evaluate_all(SCROLLED) == [[0, 0]]
+    lines = "all => all.map(e => e.getClientRects().length)"
+    assert {*table.locator(".status").evaluate_all(lines)} == {1}
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_nine_programs_scroll_beside_the_first(size, of_nine, open_page):
+    page = open_page(of_nine, size)
+    page.evaluate(UNFOLD)
+    rows = page.locator("#code .side-by-side.many").evaluate_all(SCROLLED)
+    assert len(rows) == 5
+    for moved, left in rows:
+        assert moved > 2000 and (left == 0) == (size == DESK)
+    wide = page.locator("#code .side-by-side.many pre")
+    cut_off = wide.evaluate_all("all => all.some(e => e.scrollWidth > e.clientWidth)")
+    assert cut_off == (size == PHONE)
+
+
+def test_a_page_of_nine_is_printed_whole(of_nine, open_page):
+    page = open_page(of_nine, PAPER)
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PAPER["width"]
+    ends = "all => Math.max(...all.map(e => e.getBoundingClientRect().right))"
+    assert page.locator("table, pre, svg").evaluate_all(ends) <= PAPER["width"]

@@ -5,6 +5,7 @@ import pickle
 import re
 import subprocess
 import sys
+from itertools import combinations
 
 import matplotlib as mpl
 import numpy as np
@@ -28,10 +29,16 @@ from evenhand.report.figures import (
     style,
 )
 from evenhand.report.looks import looks
+from support import records
 from support import results as made_up
 
 PUBLISHED = made_up.PUBLISHED
-FIRST_BAR = {"track": ["tutorial"], "scenario": ["baseline"], "competitor": ["pytorch-cpu"]}
+NINE = ["pytorch", "mxnet", "numpy", "jax", "tensorflow", "paddle", "keras", "tinygrad", "autograd"]
+
+
+def three(**changes):
+    """The configuration of the three frameworks that most of the tests are about."""
+    return made_up.config(frameworks=NINE[:3], **changes)
 
 
 @pytest.fixture(autouse=True)
@@ -42,12 +49,25 @@ def in_style():
 
 @pytest.fixture(scope="module")
 def config():
-    return made_up.config(rounds=3)
+    return three(rounds=3)
 
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory, config):
     return made_up.tables(tmp_path_factory.mktemp("made-up"), config)
+
+
+@pytest.fixture(scope="module")
+def nine():
+    return made_up.config(rounds=3, frameworks=NINE)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory, nine):
+    """The tables of nine, of whom tinygrad takes more than twenty times as long as NumPy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(records.SPEEDS, ("memory", "tinygrad"), (8.1, None))
+        return made_up.tables(tmp_path_factory.mktemp("many"), nine)
 
 
 def plot(name, tables, config, language="en", narrow=False):
@@ -142,7 +162,7 @@ def test_published_values_stand_beside_the_tutorial_track_alone(tables, config):
 
 @pytest.mark.fast
 def test_other_settings_than_the_tutorials_have_no_published_values(tables):
-    other = made_up.config(rounds=3, data={"train_images": 6000})
+    other = three(rounds=3, data={"train_images": 6000})
     assert not rings(plot("seconds", tables, other).axes[0])
 
 
@@ -292,7 +312,7 @@ def test_a_narrow_figure_is_as_wide_as_a_phone_and_shows_as_much(name, tables, c
 def test_a_narrow_ratio_is_named_above_its_row(tables, config):
     (axes,) = plot("ratio", tables, config, narrow=True).axes
     named = {text.get_text(): text.get_position()[1] for text in axes.texts}
-    assert named["tutorial · baseline · MXNet / PyTorch"] == pytest.approx(-0.36)
+    assert named["tutorial · baseline · MXNet / PyTorch"] == pytest.approx(-0.42)
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
@@ -370,3 +390,120 @@ def test_a_pair_that_is_not_ranked_has_a_row_and_no_ratio(tables, config):
 def test_snakemakes_own_report_has_a_caption_for_every_figure():
     captions = (ROOT / "workflow/report").glob("figure_*.rst")
     assert {path.stem.removeprefix("figure_") for path in captions} == set(FIGURES)
+
+
+# ---- nine competitors ------------------------------------------------
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """A function that gives all words written in a figure, each with its box in pixels."""
+    draw, drawn = mpl.text.Text.draw, []
+
+    def recording(text, renderer):
+        if text.get_visible() and text.get_text().strip():
+            drawn.append(text)
+        draw(text, renderer)
+
+    def words(figure):
+        drawn.clear()
+        figure.draw_without_rendering()
+        return [(text.get_text(), text.get_window_extent()) for text in drawn]
+
+    monkeypatch.setattr(mpl.text.Text, "draw", recording)
+    return words
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_words_of_nine_overlap_or_leave_the_picture(name, narrow, many, nine, written):
+    plotted = plot(name, many, nine, narrow=narrow)
+    words = written(plotted)
+    assert len(words) > 20
+    for text, box in words:
+        assert 0 <= box.x0 and box.x1 <= plotted.bbox.width, text
+        assert 0 <= box.y0 and box.y1 <= plotted.bbox.height, text
+    for (text, box), (other, beside) in combinations(words, 2):
+        across = min(box.x1, beside.x1) - max(box.x0, beside.x0)
+        down = min(box.y1, beside.y1) - max(box.y0, beside.y0)
+        assert across < 1 or down < 1, (text, other)
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("name", ["loss", "seconds"])
+def test_the_dots_of_nine_stay_with_their_epoch(name, many, nine):
+    controlled = plot(name, many, nine).axes[-1]
+    columns = [d[:, 0] for d in dots(controlled)]
+    assert len(columns) == 9
+    middles = [np.median(np.asarray(column - np.round(column))) for column in columns]
+    assert middles == sorted(middles) and len({round(middle, 6) for middle in middles}) == 9
+    assert max(np.abs(middles)) < 0.45
+
+
+@pytest.mark.fast
+def test_a_slow_competitor_does_not_flatten_the_others(many, nine, tables, config):
+    """Seconds are on a log scale then, and otherwise begin at zero; no value is cut off."""
+    slow, usual = plot("seconds", many, nine).axes, plot("seconds", tables, config).axes
+    for axes in (*slow, *usual):
+        log = axes in slow
+        assert axes.get_yscale() == ("log" if log else "linear")
+        assert axes.get_ylabel() == ("seconds, log scale" if log else "seconds")
+        low, high = axes.get_ylim()
+        assert (low > 0) == log
+        assert all(low <= seconds <= high for d in dots(axes) for seconds in d[:, 1])
+
+
+@pytest.mark.fast
+def test_the_slowest_of_the_last_track_is_not_cut_off(tables, config):
+    """All panels have the same scale, which must hold what comes after the first, too."""
+    epochs = tables["epochs"]
+    slow = (epochs["track"] == "controlled") & (epochs["competitor"] == "numpy-cpu")
+    slower = epochs["seconds"].mask(slow, epochs["seconds"] * 16)
+    for axes in plot("seconds", tables | {"epochs": epochs.assign(seconds=slower)}, config).axes:
+        assert axes.get_ylim()[0] == 0 and axes.get_ylim()[1] > slower.max() > 6
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("name", ["waiting", "phases"])
+def test_a_bar_twenty_times_as_long_as_another_ends_early_and_says_how_long_it_is(
+    name, tables, config
+):
+    runs = tables["runs"].copy()
+    slow = runs["competitor"] == "mxnet-cpu"
+    seconds = runs.filter(regex="_seconds$").columns
+    runs.loc[slow, seconds] *= 100
+    for axes in plot(name, tables | {"runs": runs}, config).axes:
+        widths = {}
+        for bar in axes.patches:
+            row = round(bar.get_y() + bar.get_height() / 2)
+            widths[row] = widths.get(row, 0) + bar.get_width()
+        longest = widths.pop(1)
+        assert longest > 20 * max(widths.values()) > axes.get_xlim()[1]
+        assert [text.get_text() for text in axes.texts] == [f"▸ {longest:.3g}"]
+    for axes in plot(name, tables, config).axes:
+        assert not axes.texts
+
+
+@pytest.mark.fast
+def test_of_many_pairs_the_ratios_to_the_first_are_plotted(many, nine):
+    (axes,) = plot("ratio", many, nine).axes
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    compared = many["comparison"]
+    assert len(compared[compared["track"] == "controlled"]) == 36
+    controlled = [row for row in rows if row.startswith("controlled")]
+    assert len(controlled) == 8 and all(row.endswith(" / PyTorch") for row in controlled)
+    tutorial = compared[compared["track"] == "tutorial"]
+    assert len(rows) - 8 == len(tutorial) == 12  # six in each scenario
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("name", ["loss", "seconds", "gate"])
+def test_a_legend_names_nine_in_the_order_of_the_configuration(name, many, nine):
+    """Each with a marker of its own; tracks with fewer of them come first."""
+    (legend,) = plot(name, many, nine).legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    competitors = [label for label in labels if not label.endswith("published")]
+    assert competitors == [look.label for look in looks(Experiment(nine)).values()]
+    lines = [line for line in legend.get_lines() if line.get_marker() != "None"]
+    assert len({line.get_marker() for line in lines}) == 9

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from evenhand.checks import causes
+from evenhand.core import axes
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
 from evenhand.core.schemas import ROOT
@@ -25,15 +26,22 @@ from evenhand.report import sentences
 from evenhand.report import tables as report_tables
 from evenhand.report.results import Results, scientific, times
 from evenhand.report.sentences import loader_and_memory
+from support import records
 from support import results as made_up
 from toolbox.record import Record
 
 LANGUAGES = {name: made_up.text(name) for name in ("en", "zh")}
+NINE = ["pytorch", "mxnet", "numpy", "jax", "tensorflow", "paddle", "keras", "tinygrad", "autograd"]
+
+
+def three(**changes):
+    """The configuration of the three frameworks that most of the tests are about."""
+    return made_up.config(frameworks=NINE[:3], **changes)
 
 
 @pytest.fixture(scope="module")
 def config():
-    return made_up.config()
+    return three()
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +53,22 @@ def made(tmp_path_factory, config):
 def results(made, config):
     tables = {name: table.copy() for name, table in made.items()}
     return made_up.results(tables, copy.deepcopy(config))
+
+
+@pytest.fixture(scope="module")
+def nine():
+    """Nine frameworks, all of them in two scenarios of the controlled track, too."""
+    scenarios = {"baseline": {"threads": "default"}, "one-thread": {"threads": 1}}
+    return made_up.config(rounds=3, frameworks=NINE, scenarios=scenarios)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory, nine):
+    """Their tables; three of them are as fast as they are elsewhere, and tinygrad is slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        for framework, seconds in {"tinygrad": 8.1, "jax": 0.3, "keras": 0.44}.items():
+            patch.setitem(records.SPEEDS, ("memory", framework), (seconds, None))
+        return made_up.tables(tmp_path_factory.mktemp("many"), nine)
 
 
 def first_pair(results, **values):
@@ -201,7 +225,7 @@ def test_the_published_ratio_is_placed_beside_the_interval(low, high, place, res
 
 @pytest.mark.fast
 def test_published_logs_are_left_out_where_the_settings_are_others(made):
-    other = made_up.config(data={"train_images": 6000})
+    other = three(data={"train_images": 6000})
     results = made_up.results(made, other)
     assert "2018" not in sentences.summary(results)[0]
     assert "rings" not in text_of(made_up.html(results))
@@ -231,6 +255,7 @@ def test_the_page_says_how_often_it_errs(language, made, config):
     # each kind of error, the margin, the other kind, both; then the simulations' at 95 %
     simulated = ["5", "11", "13", "27"]
     assert sorted(rates) == sorted(["2.5", "2", "2.5", "5", *simulated])
+    assert re.search(r"\b6 ", said)  # tests: five pairs and a change
     assert said in text_of(made_up.html(results))
 
 
@@ -286,6 +311,203 @@ def test_remarks_name_what_a_verdict_rests_on(made, config):
     assert not any(matrix.remarks for matrix in report_tables.matrices(results)[1:])
     seen = text_of(made_up.html(results))
     assert all(remark in seen for remark in (outliers, adjusted, spread))
+
+
+# ---- many competitors ------------------------------------------------
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("frameworks", "words"),
+    [
+        (["pytorch", "mxnet"], []),
+        (
+            ["pytorch", "mxnet", "numpy"],
+            ["NumPy takes no part in the tutorial track: .* data loader"],
+        ),
+        (
+            ["pytorch", "mxnet", "numpy", "jax", "tinygrad"],
+            ["NumPy, JAX and tinygrad take no part in the tutorial track: .* data loaders"],
+        ),
+    ],
+    ids=["two", "three", "five"],
+)
+def test_who_has_no_trainer_in_a_track_is_named_with_the_reason(frameworks, words, made, config):
+    results = made_up.results(made, config)
+    results.experiment = Experiment(config | {"frameworks": frameworks})
+    said = sentences.no_part(results)
+    assert len(said) == len(words)
+    assert all(re.match(pattern, sentence) for pattern, sentence in zip(words, said, strict=True))
+
+
+@pytest.mark.fast
+def test_a_trainer_that_is_missing_with_the_data_in_memory_is_not_for_want_of_a_loader(
+    made, config, tmp_path
+):
+    root = made_up.root_with(tmp_path)
+    (root / "workflow/trainers/controlled/mxnet_mlp.py").unlink()
+    results = made_up.results(made, config, experiment=Experiment(config, root=root))
+    _, said = sentences.no_part(results)
+    assert said.startswith("MXNet takes no part in the controlled track: ")
+    assert "memory" in said and "loader" not in said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_of_nine_says_who_takes_no_part_and_is_whole(language, many, nine):
+    results = made_up.results(many, nine, language)
+    results.statements = []  # of which one says that a gradient is None
+    page = made_up.html(results)
+    (said,) = sentences.no_part(results)
+    verdicts = page[page.index('id="verdicts"') : page.index('id="why"')]
+    assert said in text_of(verdicts)
+    assert all(name in said for name in ("NumPy", "JAX", "tinygrad")) and "PyTorch" not in said
+    words = text_of(re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL))
+    assert not re.search(r"\b(nan|None|NaN|inf|undefined)\b|[{}]", words)
+    outline = Outline(page)
+    assert "script" not in outline.tags and len(set(outline.ids)) == len(outline.ids)
+
+
+@pytest.mark.fast
+def test_of_two_nobody_is_said_to_take_no_part(made, config):
+    tables, two = without(made, config, framework=["pytorch", "mxnet"])
+    seen = text_of(made_up.html(made_up.results(tables, two)))
+    assert "no part" not in seen and "Evenhand has no" not in seen
+
+
+@pytest.mark.fast
+def test_of_many_pairs_all_but_the_headlines_are_told_by_their_verdicts(many, nine):
+    results = made_up.results(many, nine)
+    assert sentences.headline(results).startswith("MXNet’s epochs took 0.")
+    tutorial, controlled, intervals = sentences.summary(results)
+    assert "under “Verdicts”" in intervals
+    few = ["MXNet", "TensorFlow", "PaddlePaddle"]
+    for paragraph, names in ((tutorial, few), (controlled, few[:1])):  # of two scenarios each
+        told = re.findall(r"([A-Z]\w+)’s epochs took", paragraph)
+        assert told == 2 * names and paragraph.count("% interval") == len(told)
+    # MXNet's is the one that was published
+    assert tutorial.count("Of MXNet and PyTorch, the logs") == 1
+    rows = results.comparison.query("track == 'controlled' and b == 'pytorch-cpu'")
+    others = rows[rows["a"] != "mxnet-cpu"]
+    assert len(others) == 14
+    for row in others.itertuples():
+        assert f"{results.label(row.a)} {times(row.ratio)}" in controlled
+
+
+@pytest.mark.fast
+def test_ratios_are_grouped_by_verdict_from_the_fastest_to_those_without_one(many, nine):
+    results = made_up.results(many, nine)
+    verdicts = {
+        "tinygrad": (18.88, "slower"),
+        "jax": (0.96, "faster"),
+        "keras": (np.nan, "not comparable"),
+        "paddle": (1.01, "same"),
+        "numpy": (0.06, "faster"),
+        "tensorflow": (1.1, "undecided"),
+    }
+    rows = [(f"{name}-cpu", "pytorch-cpu", *of) for name, of in verdicts.items()]
+    pairs = pd.DataFrame(rows, columns=["a", "b", "ratio", "verdict"])
+    assert sentences.by_verdict(results, pairs) == [
+        "The ratios of the others to PyTorch: NumPy 0.060 and JAX 0.96, faster; PaddlePaddle 1.01,"
+        " the same within 3\N{NO-BREAK SPACE}%; TensorFlow 1.10, undecided; tinygrad 18.88, slower;"
+        " Keras on JAX, not comparable."
+    ]
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nine_competitors_make_no_wall_of_words(language, many, nine):
+    results = made_up.results(many, nine, language)
+    assert len(results.thread_effect) == 6 + 36
+    paragraphs = [*sentences.summary(results), *sentences.explanation(results)]
+    assert len(paragraphs) < 18 and max(map(len, paragraphs)) < 800
+    text = LANGUAGES[language]["why"]
+    for count in (6, 36):
+        assert any(text["all_effects"].format(count=count) in said for said in paragraphs)
+
+
+@pytest.mark.fast
+def test_of_many_changes_those_of_the_first_are_told_and_how_many_there_are(many, nine):
+    results = made_up.results(many, nine)
+    rows = results.thread_effect.query("track == 'tutorial'").reset_index(drop=True)
+    rows["verdict"] = ["rises", "undecided", "not tested", *["rises"] * 3]
+    rows[["change", "low", "high"]] = 1.5, 1.4, 1.6
+    assert sentences.many_effects(results, rows) == (
+        "With one thread each, the ratios to PyTorch change by these factors"
+        " (95\N{NO-BREAK SPACE}% intervals in parentheses): MXNet 1.50 (1.40 to 1.60)."
+        " With one thread each, these rounds cannot tell from noise how the ratios to PyTorch"
+        " change of TensorFlow and PaddlePaddle. All 6 pairs are in results/thread_effect.csv."
+    )
+
+
+@pytest.mark.fast
+def test_what_the_same_outcome_says_of_many_pairs_is_said_once(many, nine):
+    results = made_up.results(many, nine)
+    compared = results.comparison
+    compared["verdict"] = "faster"
+    compared.loc[compared["track"] == "controlled", "verdict"] = "slower"
+    same = (compared["track"] == "controlled") & (compared["a"] == "paddle-cpu")
+    compared.loc[same, "verdict"] = "same"
+    opposite, vanishes = sentences.without_loader(results)
+    assert opposite.startswith(
+        "With the data in memory the order of PyTorch and each of MXNet and TensorFlow is the other"
+    )
+    assert vanishes.startswith("With the data in memory PaddlePaddle and PyTorch take the same")
+
+
+@pytest.mark.fast
+def test_a_remark_on_many_pairs_is_made_once(many, nine):
+    results = made_up.results(many, nine)
+    for matrix, count in zip(report_tables.matrices(results), (6, 6, 36, 36), strict=True):
+        (few,) = (said for said in matrix.remarks if "PAIRED" in said)
+        assert few.startswith(f"All {count} pairs: ONLY 3 PAIRED ROUNDS")
+    pairs = results.comparison.query("track == 'controlled' and scenario == 'baseline'").head(2)
+    unpaired = pairs[["track", "scenario", "a", "b"]].assign(remark="unpaired")
+    results.remarks = unpaired.assign(details='{"rounds": [1]}')
+    told = [matrix.remarks for matrix in report_tables.matrices(results)]
+    assert told[0] == told[1] == told[3] == []
+    assert re.match(r"MXNet / PyTorch, NumPy / PyTorch: not paired.*: round 1\.", *told[2])
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(("name", "left_out"), [("made", False), ("many", True)])
+def test_the_caption_says_where_pairs_are_left_out_of_the_picture(name, left_out, request):
+    config = request.getfixturevalue({"made": "config", "many": "nine"}[name])
+    page = made_up.html(made_up.results(request.getfixturevalue(name), config))
+    words = LANGUAGES["en"]["left_out"].format(most=6)
+    assert (words in text_of(page)) == left_out
+
+
+@pytest.mark.fast
+def test_a_package_that_is_not_called_as_its_module_is_found(many, nine):
+    table = report_tables.environment_table(made_up.results(many, nine))
+    told = dict(
+        zip(table.head, next(row for row in table.rows if "Imported" in row[0]), strict=True)
+    )
+    assert "tensorflow-cpu 2." in told["TensorFlow"] and "paddlepaddle 3." in told["PaddlePaddle"]
+    assert told["JAX"].startswith("jax 0.") and "jaxlib" not in told["JAX"]
+
+
+@pytest.mark.fast
+def test_a_table_too_long_to_read_past_is_folded(made, config, monkeypatch):
+    results = made_up.results(made, config)
+    (gate,) = report_tables.gate_tables(results)
+    folded = f"<summary>{html.escape(gate.caption)}</summary>"
+    assert folded not in made_up.html(results)
+    monkeypatch.setattr(report_tables, "MOST_ROWS", len(gate.rows) - 1)
+    assert folded in made_up.html(results)
+
+
+@pytest.mark.fast
+def test_a_frameworks_color_can_be_seen_on_light_and_on_dark_paper():
+    """Dark paper gets them brighter, as the style sheet says."""
+    style = (made_up.REPORT / "style.css").read_text()
+    light, dark = re.findall(r"--paper: (#\w{6})", style)
+    brighter = float(re.search(r"\.name::before, .* brightness\((.*?)\)", style)[1])
+    for name in axes.names("framework"):
+        color = axes.framework(name)["color"]
+        parts = (min(255, round(brighter * int(color[at : at + 2], 16))) for at in (1, 3, 5))
+        assert contrast(color, light) > 2, name
+        assert contrast("#{:02x}{:02x}{:02x}".format(*parts), dark) > 3, name
 
 
 # ---- checks that fail ------------------------------------------------
@@ -805,7 +1027,7 @@ def test_frameworks_never_seen_before_and_two_devices_need_no_code(made, config,
         name: table.assign(**{c: table[c].map(renamed) for c in names if c in table})
         for name, table in made.items()
     }
-    real = made_up.results(made, made_up.config())
+    real = made_up.results(made, three())
     other = {
         "receipts": {renamed(name): receipt for name, receipt in real.receipts.items()},
         "sources": {t: {renamed(n): s for n, s in of.items()} for t, of in real.sources.items()},
@@ -840,7 +1062,7 @@ def test_tracks_never_seen_before_need_no_code(made, config, tmp_path):
     config = copy.deepcopy(config) | {"tracks": ["fed", "resident"]}
     for scenario in config["scenarios"].values():
         scenario["tracks"] = [renamed(track) for track in scenario["tracks"]]
-    real = made_up.results(made, made_up.config())
+    real = made_up.results(made, three())
     tables = {
         name: table.assign(track=table["track"].map(renamed)) if "track" in table else table
         for name, table in made.items()
@@ -892,7 +1114,7 @@ def test_small_numbers_are_written_as_a_reader_writes_them(value, words):
 
 @pytest.mark.fast
 def test_an_interval_over_many_powers_of_ten_is_readable():
-    assert [times(v) for v in (0.014, 999.0)] == ["0.01", "999.00"]
+    assert [times(v) for v in (0.014, 0.1, 999.0)] == ["0.014", "0.10", "999.00"]
     assert times(1.6e6).startswith("1.6\N{NO-BREAK SPACE}") and times(1e-5) == "10⁻⁵"
 
 
@@ -900,6 +1122,11 @@ def luminance(color):
     channels = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+
+def contrast(color, other):
+    darker, lighter = sorted(map(luminance, (color, other)))
+    return (lighter + 0.05) / (darker + 0.05)
 
 
 @pytest.mark.fast
@@ -913,8 +1140,7 @@ def test_every_text_color_stands_out_from_its_ground(scheme):
     pairs += [(ink, ground) for ink in ("ink", "muted") for ground in ("good", "bad")]
     pairs += [("error", "error-tint"), ("warning", "warning-tint")]
     for ink, ground in pairs:
-        darker, lighter = sorted(luminance(colors[name]) for name in (ink, ground))
-        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (ink, ground)
+        assert contrast(colors[ink], colors[ground]) >= 4.5, (ink, ground)
 
 
 @pytest.mark.fast

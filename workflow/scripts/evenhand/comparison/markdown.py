@@ -51,11 +51,21 @@ def markdown(
                 cells["published ratio"] = _number(then)
             rows.append(cells)
         parts += [f"### {', '.join(contest)}\n", _table(rows)]
-        if notes := [f"- {r.a} / {r.b}: {r.notes}.\n" for r in pairs.itertuples() if r.notes]:
-            parts.append("".join(notes))
+        if notes := _notes(pairs):
+            parts.append(notes)
     if len(changes):
         parts += ["### From one scenario to another\n", _changes(changes, confidence)]
     return "\n".join(parts)
+
+
+def _notes(pairs: pd.DataFrame) -> str:
+    """A line for each note on a pair; pairs with the same note share one."""
+    lines = []
+    for note, rows in pairs[pairs["notes"] != ""].groupby("notes", sort=False):
+        names = ", ".join(f"{row.a} / {row.b}" for row in rows.itertuples())
+        every = len(rows) == len(pairs) > 1
+        lines.append(f"- {f'all {len(rows)} pairs' if every else names}: {note}.\n")
+    return "".join(lines)
 
 
 def _changes(changes: pd.DataFrame, confidence: str) -> str:

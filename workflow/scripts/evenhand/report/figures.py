@@ -7,7 +7,7 @@ Every run is a dot: nothing is averaged away before it has been seen.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,17 +16,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from evenhand.comparison.compare import admit, of_scenario, pair
 from evenhand.core.experiment import Experiment
 from evenhand.core.published import published_logs, published_ratio
 from evenhand.report.looks import Look, looks
-from evenhand.report.results import percent, scientific
+from evenhand.report.results import MOST_PLOTTED, percent, scientific, times, with_first
 
 INK = "#101214"  # stands for currentColor until the SVG is written
 GRAY = "#808080"
 PANEL = 3.7  # inches: what a phone is wide, and a third of a page
+FLAT = 20  # times as long as the shortest: so long a bar or line would flatten the others
 FAR = 8  # an interval that reaches beyond this multiple of its ratio ends in an arrow
 RING = {"marker": "o", "s": 90, "facecolors": "none"}  # a published value
 WAITING = {"alpha": 0.45, "hatch": "////"}
@@ -85,8 +86,12 @@ def style() -> Iterator[None]:
 def panels(
     table: pd.DataFrame, narrow: bool, height: float = 3.2, sharey: bool = False
 ) -> Iterator[tuple[Axes, pd.DataFrame]]:
-    """A panel for each track and scenario, in table order: three to a row, or one if `narrow`."""
+    """A panel for each track and scenario, in table order: three to a row, or one if `narrow`.
+
+    `height` in inches, more where so many competitors have a row each.
+    """
     groups = list(table.groupby(["track", "scenario"], sort=False))
+    height = max(height, 0.8 + 0.26 * max(group["competitor"].nunique() for _, group in groups))
     columns = 1 if narrow else min(len(groups), 3)
     rows = -(-len(groups) // columns)
     figure = Figure(figsize=(PANEL * columns, height * rows))
@@ -134,7 +139,7 @@ def by_epoch(
     Dots and rings are shifted sideways, each competitor's into a column of its own.
     """
     present = members(group, looks)
-    shifts = 0.14 * (np.arange(len(present)) - (len(present) - 1) / 2)
+    shifts = min(0.14, 0.8 / len(present)) * (np.arange(len(present)) - (len(present) - 1) / 2)
     for shift, (name, look) in zip(shifts, present, strict=True):
         rows = group[group["competitor"] == name]
         dots(axes, rows["epoch"] + shift, rows[quantity], look)
@@ -160,21 +165,39 @@ def loss(
         axes.yaxis.set_major_formatter("{x:.2f}")
         axes.yaxis.set_minor_formatter("{x:.2f}")
         axes.set_ylabel(text["figure_words"]["average_loss"])
-    key(axes)
+    key(axes, runs_and_logs(experiment, text))
     return axes.figure
 
 
 def seconds(
     tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
 ) -> Figure:
-    """Seconds of each epoch."""
+    """Seconds of each epoch, on a log scale where the slowest would flatten the others."""
+    taken = tables["epochs"]["seconds"]
+    flat = taken.max() > FLAT * taken.min()
     for axes, group in panels(tables["epochs"], narrow, sharey=True):
         logs = logs_for(group, experiment, published)
         by_epoch(axes, group, "seconds", "median", looks(experiment), logs, text["figure_words"])
-        axes.set_ylim(bottom=0)
-        axes.set_ylabel(text["figure_words"]["seconds"])
-    key(axes)
+        axes.set_ylabel(text["figure_words"]["seconds_log" if flat else "seconds"])
+        if flat:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
+    if not flat:
+        axes.set_ylim(bottom=0)  # of all panels; once, since none follows what comes after it
+    key(axes, runs_and_logs(experiment, text))
     return axes.figure
+
+
+def runs_and_logs(experiment: Experiment, text: dict) -> list[str]:
+    """What a legend may name, in its order: each competitor, and its published log after it."""
+    form = text["figure_words"]["published"]
+    return [
+        label
+        for of in looks(experiment).values()
+        for label in (of.label, form.format(name=of.label))
+    ]
 
 
 def logs_for(group: pd.DataFrame, experiment: Experiment, published: dict) -> dict:
@@ -186,7 +209,9 @@ def ratio(
     tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
 ) -> Figure:
     """Each pair's ratio of epoch times: every round, the mean with its interval, the margin."""
-    rows, look = tables["comparison"], looks(experiment)
+    contests = tables["comparison"].groupby(["track", "scenario"], sort=False)
+    rows = pd.concat([with_first(pairs, MOST_PLOTTED) for _, pairs in contests])
+    look = looks(experiment)
     sound = admit(tables["runs"], tables["audit"])
     width, height = (PANEL, 0.75) if narrow else (3 * PANEL, 0.42)  # of each pair
     figure = Figure(figsize=(width, 0.9 + height * len(rows)))
@@ -209,7 +234,7 @@ def ratio(
         if pd.notna(row.ratio):
             axes.plot(row.ratio, place, marker=look[row.a].marker, color=look[row.a].color)
             where = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
-            axes.annotate(f"{row.ratio:.2f}", (row.ratio, place), **where)
+            axes.annotate(times(row.ratio), (row.ratio, place), **where)
         else:
             axes.annotate(text["words"][row.verdict], (1, place), ha="center", va="center")
         logs = published_logs(experiment, published, row.track, row.scenario)
@@ -218,18 +243,19 @@ def ratio(
         names.append(f"{row.track} · {row.scenario} · {look[row.a].label} / {look[row.b].label}")
     axes.set_yticks(range(len(names)), [] if narrow else names)
     for place, name in enumerate(names if narrow else []):  # above its row, across the panel
-        axes.annotate(name, (0.01, place - 0.36), xycoords=("axes fraction", "data"), va="center")
+        axes.annotate(name, (0.01, place - 0.42), xycoords=("axes fraction", "data"), va="center")
     axes.set_ylim(len(names) - 0.5, -0.6)
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
+    ticks = [digit * 10.0**power for power in range(-3, 4) for digit in (1, 2, 5)]
     if high / low < FAR:
         ticks += [0.3, 0.7, 1.5, 3]
     ticks = [tick for tick in ticks if low <= tick <= high]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(text["figure_words"]["ratio"].format(margin=percent(text, margin, "g")))
+    words = text["figure_words"]["ratio"].format(margin=percent(text, margin, "g"))
+    axes.set_xlabel(words, size=8 if narrow else None)
     return figure
 
 
@@ -239,10 +265,11 @@ def waiting(
     """Where an epoch's time goes, where a loader feeds it; a line marks the loader alone."""
     runs = tables["runs"].dropna(subset=["wait_share"])
     for axes, group in panels(runs, narrow, height=2.4):
-        present = members(group, looks(experiment))
+        present, totals = members(group, looks(experiment)), []
         for place, (name, look) in enumerate(present):
             rows = group[group["competitor"] == name]
             total = rows["median_epoch_seconds"].median()
+            totals.append(total)
             wait = total * rows["wait_share"].median()
             axes.barh(place, wait, 0.55, color=look.color, **WAITING)
             axes.barh(place, total - wait, 0.55, wait, color=look.color)
@@ -250,6 +277,7 @@ def waiting(
             axes.plot([alone, alone], [place - 0.4, place + 0.4], color=INK)
             dots(axes, rows["median_epoch_seconds"], np.full(len(rows), place + 0.38), look)
         name_rows(axes, present)
+        cut(axes, totals)
         axes.set_xlabel(text["figure_words"]["epoch_seconds"])
     axes.barh(0, 0, color=GRAY, label=text["figure_words"]["waiting"], **WAITING)
     axes.barh(0, 0, color=GRAY, label=text["figure_words"]["computing"])
@@ -263,7 +291,7 @@ def phases(
 ) -> Figure:
     """The whole process, phase after phase: the median of each over the rounds."""
     for axes, group in panels(tables["runs"], narrow, height=2.6):
-        present = members(group, looks(experiment))
+        present, totals = members(group, looks(experiment)), []
         for place, (name, _) in enumerate(present):
             rows = group[group["competitor"] == name]
             spent = {phase: rows[f"{phase}_seconds"].fillna(0).median() for phase in PHASES}
@@ -273,7 +301,9 @@ def phases(
                 label = text["figure_words"]["phases"][phase]
                 axes.barh(place, spent[phase], 0.6, left=left, color=color, label=label)
                 left += spent[phase]
+            totals.append(left)
         name_rows(axes, present)
+        cut(axes, totals)
         axes.set_xlabel(text["figure_words"]["process_seconds"])
     key(axes)
     return axes.figure
@@ -314,7 +344,8 @@ def gate(
         for name, of in members(group, look):
             rows = group[group["competitor"] == name]
             dots(axes, rows["step"], rows["deviation"], of)
-            axes.plot(rows["step"], rows["deviation"].cummax(), color=of.color, label=of.label)
+            worst = {"color": of.color, "label": of.label, "marker": of.marker, "ms": 4}
+            axes.plot(rows["step"], rows["deviation"].cummax(), markevery=[-1], **worst)
         for limit, until in allowed(group):
             axes.plot([1, until], [limit, limit], color=INK, linestyle="--", linewidth=1)
             words = text["figure_words"]["limit"].format(limit=scientific(limit))
@@ -329,7 +360,7 @@ def gate(
         axes.yaxis.set_major_formatter(lambda value, _: scientific(value))
     for axes in cells[:, 0]:
         axes.set_ylabel(text["figure_words"]["deviation"])
-    key(axes)
+    key(axes, [of.label for of in look.values()])
     return figure
 
 
@@ -346,12 +377,25 @@ def name_rows(axes: Axes, present: list[tuple[str, Look]]) -> None:
     axes.grid(axis="y", visible=False)
 
 
-def key(axes: Axes) -> None:
-    """One legend below all panels."""
+def cut(axes: Axes, totals: list[float]) -> None:
+    """End the axis before bars that would flatten the others; how long these are stands beside."""
+    longest = max(total for total in totals if total <= FLAT * min(totals))
+    if longest == max(totals):
+        return
+    axes.set_xlim(0, 1.1 * longest)
+    for place, total in enumerate(totals):
+        if total > longest:
+            where = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+            axes.annotate(f"▸ {total:.3g}", (1, place), (2, 0), va="center", **where)
+
+
+def key(axes: Axes, order: Sequence[str] = ()) -> None:
+    """One legend below all panels, its labels in this order, or in that in which they appear."""
     once = {}
     for panel in axes.figure.axes:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             once.setdefault(label, handle)
+    once = {label: once[label] for label in order or once if label in once}
     columns = {PANEL: 2, 2 * PANEL: 3}.get(axes.figure.get_figwidth(), 7)
     # Matplotlib's own font lacks Chinese, and leaves 0.6 em for what a browser draws 1 em wide.
     lacking = max(sum(letter > "\u2e80" for letter in label) for label in once)

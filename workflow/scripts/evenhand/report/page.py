@@ -22,7 +22,7 @@ from evenhand.core import axes
 from evenhand.core.published import published_logs
 from evenhand.core.schemas import ROOT
 from evenhand.report import sentences, tables
-from evenhand.report.results import Results
+from evenhand.report.results import MOST_PLOTTED, Results, contests
 from toolbox.record import Record
 
 # What decides on the numbers, seen from the project's root.
@@ -119,8 +119,14 @@ def page(results: Results, figures: dict[str, str], template: Path, style: str) 
     """The whole page; `figures` holds the text of each SVG file by its name."""
     words = {"confidence": results.confidence, "margin": results.margin}
     words |= results.dataset_words
+    pairs = max((len(rows) for _, _, rows in contests(results.comparison)), default=0)
+    left_out = results.text["left_out"].format(most=MOST_PLOTTED) if pairs > MOST_PLOTTED else ""
     captions = {
-        name: form.format(**words, rings=results.text["rings"] if name in ringed(results) else "")
+        name: form.format(
+            **words,
+            rings=results.text["rings"] if name in ringed(results) else "",
+            left_out=left_out,
+        )
         for name, form in results.text["figures"].items()
     }
     environment = Environment(

@@ -13,6 +13,7 @@ from evenhand.report.looks import Look, looks
 from toolbox.record import Record
 
 INFINITE = float("inf")
+MOST_PLOTTED = 6  # of a contest with more pairs than this, those with the first are plotted alone
 NONE = "\N{EN DASH}"  # where there is no value
 TIMES = "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -96,6 +97,14 @@ def contests(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         yield track, scenario, rows
 
 
+def with_first(pairs: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Those of one contest's pairs to speak of or to plot: of more than `most`, the first's alone.
+
+    Nine competitors make 36 pairs, of which eight have the first of the configuration as their b.
+    """
+    return pairs if len(pairs) <= most else pairs[pairs["b"] == pairs["b"].iloc[0]]
+
+
 def number(value: float | None, form: str = ".2f") -> str:
     """A number, or a dash where there is none."""
     return NONE if pd.isna(value) else format(value, form)
@@ -124,7 +133,9 @@ def deviation(check: str, value: float) -> str:
 
 def times(value: float | None) -> str:
     """A ratio; of two rounds that disagree an interval may span many powers of ten."""
-    return number(value) if pd.isna(value) or 0.01 <= value < 1000 else scientific(value)
+    if pd.isna(value) or 0.01 <= value < 1000:
+        return number(value, ".3f" if value < 0.1 else ".2f")
+    return scientific(value)
 
 
 def percent(text: dict, fraction: float | None, form: str = ".0f") -> str:

@@ -5,7 +5,12 @@ The words are in text.{language}.yaml.
 
 import pandas as pd
 
-from evenhand.comparison.compare import admit, not_comparable
+from evenhand.comparison.compare import (
+    admit,
+    not_comparable,
+    of_scenario,
+    tests_of_differences,
+)
 from evenhand.comparison.remarks import FEW_ROUNDS, counted
 from evenhand.core import axes
 from evenhand.core.published import published_logs, published_ratio
@@ -20,9 +25,13 @@ from evenhand.report.results import (
     percent,
     scientific,
     times,
+    with_first,
 )
 
 UNRANKED = ("not comparable", "not ranked")
+MOST_CLAIMS = 3  # of more pairs than this, sentences give an interval to few, others a ratio
+MOST_PAIRS = 3  # of more pairs than this, sentences name those with the first competitor alone
+CHANGED = ("rises", "falls")  # what becomes of a ratio from one scenario to another
 FEEDS = ("loader", "memory")  # what can feed a training, as the tracks' files have it
 
 
@@ -72,7 +81,9 @@ def error_rates(results: Results) -> str:
     """How likely it is that anything on the page is wrongly ranked, called the same or changed."""
     error = 1 - results.config["comparison"]["confidence"]
     rate, both = (percent(results.text, of, "g") for of in (error, 2 * error))
-    return results.text["verdicts"]["rates"].format(rate=rate, both=both, margin=results.margin)
+    tests = tests_of_differences(results.comparison, results.thread_effect)
+    said = {"tests": tests, "rate": rate, "both": both, "margin": results.margin}
+    return results.text["verdicts"]["rates"].format(**said)
 
 
 def headline(results: Results) -> str:
@@ -112,31 +123,79 @@ def facts(results: Results) -> list[tuple[str, str, str | None]]:
 
 def summary(results: Results) -> list[str]:
     """One paragraph a track: each competitor vs. the first, scenario after scenario."""
-    paragraphs = []
+    paragraphs, grouped = [], False
     for track, rows in results.comparison.groupby("track", sort=False):
         lead = results.text["tracks"].get(track, results.text["tracks"]["other"])
         sentences = []
         for scenario, pairs in rows[rows["b"] == rows["b"].iloc[0]].groupby("scenario", sort=False):
             lead = scenario_words(results, scenario) if sentences else lead.format(track=track)
-            claims = results.text["semicolon"].join(claim(results, p) for p in pairs.itertuples())
+            then = published_ratios(results, track, scenario, pairs)
+            whole = pairs[then.gt(0) | (pairs.index == pairs.index[0])]
+            whole = pairs if len(pairs) <= MOST_CLAIMS else whole
+            claims = results.text["semicolon"].join(claim(results, p) for p in whole.itertuples())
             said = [results.text["sentence"].format(lead=lead, claims=claims)]
             if not sentences:
-                said += then_and_now(results, track, scenario, pairs)
-            sentences += said
+                said += then_and_now(results, pairs.assign(then=then))
+            others = by_verdict(results, pairs.drop(whole.index))
+            sentences += said + others
+            grouped = grouped or bool(others)
         paragraphs.append(results.text["space"].join(sentences))
+    if grouped:
+        section = results.text["verdicts"]["title"]
+        paragraphs.append(results.text["by_verdict"]["intervals"].format(section=section))
     return paragraphs
 
 
-def then_and_now(results: Results, track: str, scenario: str, pairs: pd.DataFrame) -> list[str]:
-    """Where the published ratio lies relative to the interval of each ranked pair."""
+def published_ratios(results: Results, track: str, scenario: str, pairs: pd.DataFrame) -> pd.Series:
+    """The ratio that the published logs give for each pair, none where there are no logs."""
     logs = published_logs(results.experiment, results.published, track, scenario)
+    warm_up = results.config["comparison"]["warmup_epochs"]
+    ratios = [published_ratio(logs, row.a, row.b, warm_up) for row in pairs.itertuples()]
+    return pd.Series(ratios, pairs.index, float)
+
+
+def then_and_now(results: Results, pairs: pd.DataFrame) -> list[str]:
+    """Where the published ratio, in column `then`, lies relative to each ranked pair's interval."""
     sentences = []
-    for row in pairs[~pairs["verdict"].isin(UNRANKED)].itertuples():
-        warm_up = results.config["comparison"]["warmup_epochs"]
-        then = published_ratio(logs, row.a, row.b, warm_up)
-        if then > 0:
-            place = "below" if then < row.low else "above" if then > row.high else "inside"
-            sentences.append(results.text["published_ratio"][place].format(then=times(then)))
+    for row in pairs[pairs["then"].gt(0) & ~pairs["verdict"].isin(UNRANKED)].itertuples():
+        place = "below" if row.then < row.low else "above" if row.then > row.high else "inside"
+        said = {"a": results.label(row.a), "b": results.label(row.b), "then": times(row.then)}
+        sentences.append(results.text["published_ratio"][place].format(**said))
+    return sentences
+
+
+def by_verdict(results: Results, pairs: pd.DataFrame) -> list[str]:
+    """Many pairs that have their b in common: each one's ratio, those of one verdict together."""
+    if pairs.empty:
+        return []
+    text, groups = results.text["by_verdict"], []
+    words = results.text["words"] | {"undecided": text["undecided"]}
+    for verdict, rows in pairs.sort_values("ratio").groupby("verdict", sort=False):
+        form = text["unranked" if verdict in UNRANKED else "ranked"]
+        names = [
+            form.format(name=results.label(row.a), ratio=times(row.ratio))
+            for row in rows.itertuples()
+        ]
+        said = {"names": listed(results.text, names)}
+        said["words"] = words[verdict].format(margin=results.margin)
+        groups.append(text["group"].format(**said))
+    said = {"b": results.label(pairs["b"].iloc[0])}
+    return [text["sentence"].format(groups=results.text["semicolon"].join(groups), **said)]
+
+
+def no_part(results: Results) -> list[str]:
+    """Who takes no part in a track for want of a trainer, and what its trainers must have."""
+    sentences, root = [], results.experiment.root
+    for track in results.config["tracks"]:
+        names = [
+            results.look_of(framework).label
+            for framework in results.config["frameworks"]
+            if not axes.trainer(track, framework, root).exists()
+        ]
+        if names:
+            forms = results.text["no_part"][axes.track(track, root)["data"]]
+            said = {"names": listed(results.text, names), "track": track}
+            sentences.append(counted(forms, len(names), **said))
     return sentences
 
 
@@ -192,15 +251,21 @@ def explanation(results: Results) -> list[str]:
         shares, alone = listed(results.text, shares), listed(results.text, alone)
         sentences.append(text["loading"].format(scenario=scenario, shares=shares, alone=alone))
     sentences += loading_share(results) + own_threads(results)
-    introduced = set()
-    for row in results.thread_effect.itertuples():
-        scenarios = row.track, row.scenario_x, row.scenario_y
-        if scenarios not in introduced:
-            sentences.append(from_scenario_to_scenario(results, *scenarios))
-            introduced.add(scenarios)
-        form = "effect" if row.verdict in ("rises", "falls") else "no_effect"
+    of_scenarios = results.thread_effect.groupby(["track", "scenario_x", "scenario_y"], sort=False)
+    for scenarios, rows in of_scenarios:
+        sentences.append(from_scenario_to_scenario(results, *scenarios))
+        many = len(rows) > MOST_PAIRS
+        sentences += [many_effects(results, rows)] if many else effects(results, rows)
+    return sentences + without_loader(results)
+
+
+def effects(results: Results, pairs: pd.DataFrame) -> list[str]:
+    """How each pair's ratio changes from one scenario to another."""
+    sentences = []
+    for row in pairs.itertuples():
+        form = "effect" if row.verdict in CHANGED else "no_effect"
         sentences.append(
-            text[form].format(
+            results.text["why"][form].format(
                 lead=scenario_words(results, row.scenario_y),
                 a=results.label(row.a),
                 b=results.label(row.b),
@@ -212,7 +277,32 @@ def explanation(results: Results) -> list[str]:
                 high=times(row.high),
             )
         )
-    return sentences + without_loader(results)
+    return sentences
+
+
+def many_effects(results: Results, pairs: pd.DataFrame) -> str:
+    """The same of many pairs, in a paragraph about those with the first competitor."""
+    text, told = results.text["why"], with_first(pairs, MOST_PAIRS)
+    said = {"lead": scenario_words(results, told["scenario_y"].iloc[0])}
+    said |= {"b": results.label(told["b"].iloc[0]), "confidence": results.confidence}
+    changed = told["verdict"].isin(CHANGED)
+    factors = [
+        text["factor"].format(
+            a=results.label(row.a),
+            change=times(row.change),
+            low=times(row.low),
+            high=times(row.high),
+        )
+        for row in told[changed].itertuples()
+    ]
+    names = [results.label(name) for name in told.loc[~changed, "a"]]
+    sentences = [
+        text[form].format(**said, names=listed(results.text, items))
+        for form, items in (("many_effects", factors), ("no_effects", names))
+        if items
+    ]
+    sentences.append(text["all_effects"].format(count=len(pairs)))
+    return results.text["space"].join(sentences)
 
 
 def own_threads(results: Results) -> list[str]:
@@ -292,20 +382,28 @@ def without_loader(results: Results) -> list[str]:
     """What becomes of each verdict on a track with a loader when the data are in memory."""
     if (tracks := loader_and_memory(results)) is None:
         return []
-    loader, memory = tracks
-    sentences, compared = [], results.comparison
-    here = compared[compared["scenario"] == next(iter(results.config["scenarios"]))]
-    verdicts = here.set_index(["track", "a", "b"])["verdict"].to_dict()
-    for (track, a, b), verdict in verdicts.items():
-        from_memory = verdicts.get((memory, a, b))
-        if track != loader or verdict not in ("faster", "slower"):
+    text, scenario = results.text, next(iter(results.config["scenarios"]))
+    with_loader, memory = (of_scenario(results.comparison, track, scenario) for track in tracks)
+    from_memory = memory.set_index(["a", "b"])["verdict"].to_dict()
+    found: dict[tuple[str, str], list[str]] = {}  # the a's of each outcome and b
+    for row in with_first(with_loader, MOST_PAIRS).itertuples():
+        if row.verdict not in ("faster", "slower"):
             continue
-        form = {"faster": "opposite", "slower": "opposite", "same": "vanishes", verdict: "agrees"}
-        if from_memory in form:
-            said = {"a": results.label(a), "b": results.label(b), "margin": results.margin}
-            sentence = results.text["why"][form[from_memory]]
-            sentences.append(sentence.format(loader=loader, **said))
-    return sentences
+        form = dict.fromkeys(["faster", "slower"], "opposite") | {"same": "vanishes"}
+        form |= {row.verdict: "agrees"}
+        if (verdict := from_memory.get((row.a, row.b))) in form:
+            found.setdefault((form[verdict], row.b), []).append(results.label(row.a))
+    return [
+        counted(
+            text["why"][form],
+            len(names),
+            a=listed(text, names),
+            b=results.label(b),
+            loader=tracks[0],
+            margin=results.margin,
+        )
+        for (form, b), names in found.items()
+    ]
 
 
 def gate_sentences(results: Results) -> list[tuple[str, str]]:

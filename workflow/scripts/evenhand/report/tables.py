@@ -3,10 +3,11 @@
 import re
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from evenhand.comparison import remarks
-from evenhand.comparison.compare import BOTH, PAIR
+from evenhand.comparison.compare import BOTH, PAIR, of_scenario
 from evenhand.comparison.remarks import counted
 from evenhand.core.identity import Competitor
 from evenhand.core.published import published_logs
@@ -26,7 +27,8 @@ from evenhand.report.results import (
 from evenhand.report.sentences import UNRANKED, verdict_words
 from toolbox.record import Record
 
-MOST_ROWS = 60  # longer tables are left to the CSV files
+MOST_ROWS = 60  # longer tables are folded, or left to the CSV files
+MOST_BESIDE = 3  # competitors whose epochs have columns in one table
 SWAPPED = {"faster": "slower", "slower": "faster"}
 
 
@@ -68,10 +70,24 @@ def matrices(results: Results) -> list[Matrix]:
 
 
 def remarks_on(results: Results, track: str, scenario: str) -> list[str]:
-    """The notes on the verdicts of one track and scenario, each once."""
-    table = results.remarks
-    rows = table[(table["track"] == track) & (table["scenario"] == scenario)]
-    return list(dict.fromkeys(remarks.sentences(rows, results.text, results.label)))
+    """The notes on the verdicts of one track and scenario, each once, its pairs together."""
+    text, said = results.text, []
+    pairs = len(of_scenario(results.comparison, track, scenario))
+    rows = of_scenario(results.remarks, track, scenario)
+    for _, same in rows.groupby(["remark", "details"], sort=False):
+        sentences = remarks.sentences(same, text, results.label)
+        if len(sentences) > 1:  # the same of several pairs
+            (phrase,) = remarks.phrases(same.head(1), text, results.label)
+            names = [pair_name(results, row) for row in same.itertuples()]
+            form = text["remarks"]["of_all" if len(same) == pairs else "of_pairs"]
+            names = text["comma"].join(names)
+            sentences = [form.format(pairs=names, count=pairs, remark=phrase)]
+        said += sentences
+    return said
+
+
+def pair_name(results: Results, row) -> str:
+    return results.text["setup"]["pair"].format(a=results.label(row.a), b=results.label(row.b))
 
 
 def cell(results: Results, row) -> dict:
@@ -167,29 +183,41 @@ def audit_table(results: Results) -> Table:
 
 
 def epoch_tables(results: Results) -> list[Table]:
-    """Epoch by epoch: each competitor's loss and time, next to the published logs."""
-    tables = []
-    for track, scenario, rows in contests(results.epochs):
-        logs = published_logs(results.experiment, results.published, track, scenario)
-        epochs = sorted(rows["epoch"].unique())
-        head, columns = heads(results, ["epoch"]), [epochs]
-        for name in results.present(rows["competitor"]):
-            of_epoch = rows[rows["competitor"] == name].groupby("epoch")
-            loss, seconds = of_epoch["average_loss"], of_epoch["seconds"].median()
-            then = logs.get(name)
-            head.append(results.text["columns"]["loss"].format(name=results.label(name)))
-            columns.append(list(map(plus_minus, loss.mean(), loss.std())))
-            if then:
-                head += heads(results, ["published"])
-                columns.append(at(epochs, then["average_loss"], ".4f"))
-            head.append(results.text["columns"]["seconds"].format(name=results.label(name)))
-            columns.append(list(map(number, seconds)))
-            if then:
-                head += heads(results, ["published"])
-                columns.append(at(epochs, then["seconds"], ".2f"))
-        caption = results.text["contest"].format(track=track, scenario=scenario)
-        tables.append(Table(caption, head, list(zip(*columns, strict=True))))
-    return tables
+    """Epoch by epoch: each competitor's loss and time, next to the published logs.
+
+    A table for each track and scenario, or several where it would not fit on paper.
+    """
+    return [
+        epoch_table(results, track, scenario, rows, list(few))
+        for track, scenario, rows in contests(results.epochs)
+        for names in [results.present(rows["competitor"])]
+        for few in np.array_split(names, -(-len(names) // MOST_BESIDE))
+    ]
+
+
+def epoch_table(
+    results: Results, track: str, scenario: str, rows: pd.DataFrame, names: list[str]
+) -> Table:
+    """The epochs of these competitors in one track and scenario."""
+    logs = published_logs(results.experiment, results.published, track, scenario)
+    epochs = sorted(rows["epoch"].unique())
+    head, columns = heads(results, ["epoch"]), [epochs]
+    for name in names:
+        of_epoch = rows[rows["competitor"] == name].groupby("epoch")
+        loss, seconds = of_epoch["average_loss"], of_epoch["seconds"].median()
+        then = logs.get(name)
+        head.append(results.text["columns"]["loss"].format(name=results.label(name)))
+        columns.append(list(map(plus_minus, loss.mean(), loss.std())))
+        if then:
+            head += heads(results, ["published"])
+            columns.append(at(epochs, then["average_loss"], ".4f"))
+        head.append(results.text["columns"]["seconds"].format(name=results.label(name)))
+        columns.append(list(map(number, seconds)))
+        if then:
+            head += heads(results, ["published"])
+            columns.append(at(epochs, then["seconds"], ".2f"))
+    caption = results.text["contest"].format(track=track, scenario=scenario)
+    return Table(caption, head, list(zip(*columns, strict=True)))
 
 
 def at(epochs: list[int], values: list[float], form: str) -> list[str]:
@@ -348,7 +376,7 @@ def node_table(results: Results) -> Table | None:
     rows = [
         [
             *(row.track, row.scenario),
-            text["pair"].format(a=results.label(row.a), b=results.label(row.b)),
+            pair_name(results, row),
             kind(row.fingerprint),
             row.rounds,
             times(row.ratio) + (" ≠" if row.differs else ""),
@@ -402,12 +430,17 @@ def build_seconds(receipt: dict) -> str:
 
 
 def imports(results: Results, competitor: str) -> str:
-    """The packages that a framework's trainers import, with their versions."""
+    """The packages that a framework's trainers import, with their versions.
+
+    A module's package is that of its name, or else the first whose name begins with it, as
+    tensorflow-cpu does.
+    """
     packages = results.receipts[competitor]["packages"]
     framework = Competitor.parse(competitor).framework
     sources = "\n".join(trainers.get(framework, "") for trainers in results.sources.values())
-    names = set(re.findall(r"^(?:import|from) (\w+)", sources, re.MULTILINE))
-    return ", ".join(f"{name} {packages[name]}" for name in sorted(names & set(packages)))
+    modules = sorted(set(re.findall(r"^(?:import|from) (\w+)", sources, re.MULTILINE)))
+    found = [min((p for p in packages if p.startswith(of)), default=None) for of in modules]
+    return ", ".join(f"{name} {packages[name]}" for name in found if name)
 
 
 def blas(text: dict, records: list[Record]) -> str:
