@@ -20,12 +20,14 @@ rule check_statements:
         "results/images/{framework}-{device}.sif"
     params:
         python=JOBS.python,
+        variables=JOBS.variables,
     shell:
         "{params.python} {input.program:q}"
         " --framework {wildcards.framework}"
         " --device {wildcards.device}"
         " --receipt {input.receipt:q}"
         " --output {output:q}"
+        " --set {params.variables}"
         " > {log:q} 2>&1"
 
 

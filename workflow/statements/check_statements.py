@@ -3,7 +3,7 @@
 Runs in the framework's own environment: standard library, toolbox and
 the framework alone. A check is a function of {framework}_statements.py,
 named after its statement. It prints what a reader should see and
-returns a status: "holds", "changed" or "no longer".
+returns a status of statements.yaml.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import importlib
 import inspect
 import io
 import json
+import os
 import platform
 import sys
 from contextlib import redirect_stdout
@@ -72,8 +73,13 @@ def main():
     parser.add_argument(
         "--output", required=True, help="JSON, a list of answers"
     )
+    parser.add_argument(
+        "--set", nargs="*", default=[], help="variables, NAME=VALUE"
+    )
     flags = parser.parse_args()
 
+    # Before the framework is loaded, which reads them once.
+    os.environ.update(pair.split("=", 1) for pair in flags.set)
     checks = importlib.import_module(f"{flags.framework}_statements")
     with open(flags.receipt) as file:
         receipt = json.load(file)

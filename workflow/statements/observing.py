@@ -17,8 +17,10 @@ def fails(call, error):
     except error as raised:
         name = type(raised).__name__
         lines = "".join(format_exception_only(type(raised), raised))
-        # MXNet's message opens with a C++ stack; its own line follows.
-        print([line for line in lines.splitlines() if name in line][-1])
+        # MXNet's message opens with a C++ stack, its own line follows;
+        # JAX's may end with a link to the error's name.
+        own = re.compile(rf"\s*([\w.]+\.)?{name}(:|$)")
+        print(list(filter(own.match, lines.splitlines()))[-1].strip())
         return True
     print("no error")
     return False

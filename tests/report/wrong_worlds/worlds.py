@@ -20,3 +20,30 @@ def installed_by(program):
 def other_samples(code):
     """Stands in for `fresh_process`, at no cost: other weights and another order at each call."""
     return f"{next(_samples)}\n{next(_samples)}\n"
+
+
+def same_samples(code):
+    """Stands in for `fresh_process`: the same weights and the same order at each call."""
+    return "weights\norder\n"
+
+
+def same_weights(code):
+    """Stands in for `fresh_process`: another order at each call, but the same weights."""
+    return f"weights\n{next(_samples)}\n"
+
+
+def adding_up(call):
+    """`call`, but it returns the sum of what it returned until then."""
+    results = []
+
+    def total(*arguments):
+        results.append(call(*arguments))
+        return sum(results)
+
+    return total
+
+
+def first_time_only(method):
+    """`method`, but only its first call does anything."""
+    calls = count()
+    return lambda self: None if next(calls) else method(self)
