@@ -12,6 +12,7 @@ competitor, and the limit. About a minute a seed.
 
 import argparse
 import json
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -60,7 +61,8 @@ def trained_by(competitor: str, settings: Settings, folder: Path) -> Trained:
     losses = folder / "losses.npy"
     command = [python, "-E", "-s", STARTER, trainer, *settings.flags()]
     command += ["--losses", losses, "--result", result]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    variables = os.environ | axes.framework(Competitor.parse(competitor).framework)["variables"]
+    subprocess.run(command, env=variables, check=True, stdout=subprocess.DEVNULL)
     epochs = json.loads(result.read_text())["measured"]["epochs"]
     tests = (np.array([epoch[name] for epoch in epochs]) for name in ("test_loss", "test_accuracy"))
     return Trained(np.load(losses), *tests)
