@@ -204,13 +204,21 @@ def test_numpy_trains_any_number_of_hidden_layers_as_the_reference_does(tmp_path
     assert_agrees_with_the_reference(tmp_path, record, requested)
 
 
-@pytest.mark.parametrize("framework", ["pytorch", "mxnet"])
+@pytest.mark.parametrize(
+    "framework",
+    [
+        name
+        for name in axes.names("framework")
+        if name != "numpy" and axes.trainer("controlled", name).exists()
+    ],
+)
 def test_frameworks_train_several_hidden_layers_as_the_reference_does(
     tmp_path, environments, framework
 ):
     requested = launching.settings(layers=DEEP, dtype="float64")
     python = environments / f"{framework}-cpu/bin/python"
-    record = train(tmp_path, f"controlled/{framework}_mlp.py", requested, python=python)
+    of = axes.framework(framework)["variables"]
+    record = train(tmp_path, f"controlled/{framework}_mlp.py", requested, python=python, **of)
     assert_agrees_with_the_reference(tmp_path, record, requested)
 
 
@@ -229,7 +237,8 @@ def test_every_trainer_learns_with_several_hidden_layers(tmp_path, environments,
     if axes.track(track)["start"] == "own":
         requested = dataclasses.replace(requested, protocol=None)
     python = environments / f"{name}-cpu/bin/python"
-    record = train(tmp_path, trainer, requested, python=python)
+    of = axes.framework(name)["variables"]
+    record = train(tmp_path, trainer, requested, python=python, **of)
     assert record.measured.epochs[-1].average_loss < record.measured.epochs[0].average_loss / 2
     assert record.measured.epochs[-1].test_accuracy > 0.9
 

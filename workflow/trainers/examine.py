@@ -58,13 +58,23 @@ def programs(packages: Mapping[str, str], examination: Path) -> list[Finding]:
     `packages`: the Debian package of each. `examination`: the file to be made again once a program
     has been installed.
     """
-    again = f"then: snakemake --force {examination}"
     return [
-        (f"program {name}", True, "on the PATH")
+        (f"program {name}", True, f"on the PATH: {first_line(name, '--version')}")
         if shutil.which(name)
-        else (f"program {name}", False, f"not on the PATH; Debian: apt install {package}; {again}")
+        else (
+            f"program {name}",
+            False,
+            f"not on the PATH; Debian: apt install {package} (images: build it again); then delete "
+            f"{examination}",
+        )
         for name, package in packages.items()
     ]
+
+
+def first_line(*command: str) -> str:
+    """The first line that a command prints."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    return next(iter(done.stdout.splitlines()), f"exit status {done.returncode}")
 
 
 def gpu() -> Finding:

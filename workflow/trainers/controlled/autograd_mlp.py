@@ -61,4 +61,4 @@ for epoch in run.epochs():
             epoch.losses.append(loss)
         epoch.finish(value for layer in parameters for value in layer)
 
-run.finish(device="cpu")
+run.finish(device="cpu", by_numpy=True)

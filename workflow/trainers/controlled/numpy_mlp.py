@@ -63,4 +63,4 @@ for epoch in run.epochs():
             epoch.losses.append(loss)
         epoch.finish(weights)
 
-run.finish(device="cpu")
+run.finish(device="cpu", by_numpy=True)

@@ -111,13 +111,15 @@ class Run:
         """
         if self.flags.evidence:
             for name, array in arrays.items():
-                self.shown.setdefault(name, np.array(array))
+                if name not in self.shown:
+                    self.shown[name] = np.array(array)
 
-    def finish(self, device: str, threads: int | None = None) -> None:
+    def finish(self, device: str, threads: int | None = None, by_numpy: bool = False) -> None:
         """Evaluate every epoch's weights and write the result.
 
         `device`: the name of what computed. `threads`: how many the framework says that it computes
         with; None where it has no function that tells, and its libraries are asked instead.
+        `by_numpy`: whether NumPy and SciPy are among these.
         """
         self.phase("evaluation")
         tests = [self.evaluated(epoch.weights) for epoch in self.done]
@@ -126,7 +128,7 @@ class Run:
         if self.flags.evidence:
             np.savez(self.flags.evidence, **self.shown, **self.done[-1].named_weights)
         train, test = self.arrays("train")[1], self.arrays("test")[1]
-        pools = thread_pools()
+        pools = thread_pools(by_numpy)
         counts = {
             api: max(
                 (p["num_threads"] for p in pools if p["own"] and p["user_api"] == api), default=None
@@ -195,11 +197,11 @@ class Run:
         return float(loss / len(labels)), right / len(labels)
 
 
-def thread_pools() -> list[dict]:
+def thread_pools(by_numpy: bool) -> list[dict]:
     """The thread pools of the process's libraries, where each library lies, and whose it is.
 
-    NumPy and SciPy bring pools; in NumPy's the toolbox evaluates. They are the framework's `own`
-    only where there are no others.
+    NumPy, in which the toolbox evaluates, and SciPy bring pools of their own. They are the
+    framework's `own` only if it computes with them, `by_numpy`.
     """
     keys = ("user_api", "internal_api", "version", "num_threads", "architecture")
     pools = [
@@ -208,7 +210,7 @@ def thread_pools() -> list[dict]:
     ]
     shared = [pool["file"].startswith(("numpy", "scipy")) for pool in pools]
     return [
-        pool | {"own": all(shared) or not is_shared}
+        pool | {"own": by_numpy or not is_shared}
         for pool, is_shared in zip(pools, shared, strict=True)
     ]
 
