@@ -15,7 +15,7 @@ SCRIPTS = ROOT / "workflow/scripts"
 PROGRAMS = sorted(SCRIPTS.glob("*.py"))
 NAMES = [path.stem for path in PROGRAMS]
 # Data flows down this list: a room imports from itself and from those before it.
-ROOMS = ["core", "data", "environments", "model", "rounds", "checks", "comparison", "report"]
+ROOMS = "core data environments model rounds checks comparison report porting".split()
 
 
 def project(folder: Path, **files: str) -> Path:
