@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from evenhand.core import axes
 from support import deployments
 from support.checkouts import checkout, snakemake
 
 
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory) -> Path:
-    """The folder of the frameworks' environments, built once a session by the workflow itself."""
-    folder = checkout(tmp_path_factory.mktemp("environments") / "evenhand")
-    frameworks = ("pytorch", "mxnet", "numpy")
-    snakemake(folder, *(f"results/environments/{framework}-cpu.json" for framework in frameworks))
+    """The folder of all frameworks' environments, built once a session by the workflow itself."""
+    names = axes.names("framework")
+    folder = checkout(tmp_path_factory.mktemp("environments") / "evenhand", frameworks=names)
+    snakemake(folder, *(f"results/environments/{framework}-cpu.json" for framework in names))
     return folder / "results/environments"
 
 
