@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_statements
 from worlds import adding_up, other_samples, same_samples, same_weights
 
-_ones, _set_seed, _map = tf.ones, tf.random.set_seed, tf.data.Dataset.map
+_ones, _set_seed, _map = tf.ones, tf.keras.utils.set_random_seed, tf.data.Dataset.map
 _Dense, _SGD = tf.keras.layers.Dense, tf.keras.optimizers.SGD
 _cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits
 _gradient = tf.GradientTape.gradient
@@ -69,12 +69,12 @@ WORLDS = {
     "runs_differ": [
         [
             "differs",
-            patch.object(tf.random, "set_seed", lambda seed: None),
+            patch.object(tf.keras.utils, "set_random_seed", lambda seed: None),
             in_checks("fresh_process", other_samples),
         ],
         [
             "differs",
-            patch.object(tf.random, "set_seed", lambda seed: _set_seed(0)),
+            patch.object(tf.keras.utils, "set_random_seed", lambda seed: _set_seed(0)),
             in_checks("fresh_process", other_samples),
         ],
         ["differs", in_checks("fresh_process", same_samples)],

@@ -1,6 +1,7 @@
 """The report's tables, computed from the results."""
 
 import re
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -432,13 +433,14 @@ def build_seconds(receipt: dict) -> str:
 def imports(results: Results, competitor: str) -> str:
     """The packages that a framework's trainers import, with their versions.
 
-    A module's package is that of its name, or else the first whose name begins with it, as
-    tensorflow-cpu does.
+    A module's package is that of its name, or else the first whose name begins with it: there are
+    packages for processors alone, NAME-cpu.
     """
     packages = results.receipts[competitor]["packages"]
     framework = Competitor.parse(competitor).framework
     sources = "\n".join(trainers.get(framework, "") for trainers in results.sources.values())
-    modules = sorted(set(re.findall(r"^(?:import|from) (\w+)", sources, re.MULTILINE)))
+    modules = set(re.findall(r"^(?:import|from) (\w+)", sources, re.MULTILINE))
+    modules = sorted(modules - sys.stdlib_module_names)
     found = [min((p for p in packages if p.startswith(of)), default=None) for of in modules]
     return ", ".join(f"{name} {packages[name]}" for name in found if name)
 
