@@ -39,7 +39,10 @@ ENVIRONMENTS = sorted(path.stem for path in ROOT.glob("envs/*.lock"))
 def configured() -> list[str]:
     """The environments that a start with config/config.yaml looks for."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    return Experiment(checked(config)).all_competitors
+    names = Experiment(checked(config)).all_competitors
+    if missing := [name for name in names if name not in ENVIRONMENTS]:
+        raise Refused(f"{', '.join(missing)}: no lock in envs/; python workflow/scripts/lock.py")
+    return names
 
 
 def packages(environments: list[str]) -> set[str]:

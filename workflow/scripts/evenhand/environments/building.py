@@ -21,7 +21,7 @@ packages = {d.name: d.version for d in importlib.metadata.distributions() if d.n
 print(json.dumps([platform.python_version(), packages]))
 """
 
-# What begins with an underscore is a package's own affair: one wheel carries the rest of a trial.
+# Not what begins with an underscore: a wheel may bring such a module that cannot be imported.
 TRY_IMPORT = """
 import importlib, importlib.metadata, os, sys
 os.environ.update(pair.split("=", 1) for pair in sys.argv[2:])

@@ -6,6 +6,7 @@ then makes these files again like any other that is out of date.
 
 from pathlib import Path
 
+from evenhand.core import axes
 from evenhand.core.experiment import Experiment
 from evenhand.core.files import read_json
 from evenhand.core.identity import Competitor, Round
@@ -34,7 +35,7 @@ def failed_examinations(folder: Path) -> dict[Path, dict]:
 
 
 def stale_examinations(folder: Path, root: Path = ROOT) -> list[Path]:
-    """The failed examinations of competitors whose lock or trainers have changed since."""
+    """The failed examinations of competitors whose lock, trainers or file have changed since."""
     return [
         path
         for path, examination in failed_examinations(folder).items()
@@ -43,6 +44,7 @@ def stale_examinations(folder: Path, root: Path = ROOT) -> list[Path]:
             file.exists() and file.stat().st_mtime > path.stat().st_mtime
             for file in [
                 root / f"envs/{examination['competitor']}.lock",
+                axes.path("framework", framework, root),
                 *root.glob(f"workflow/trainers/*/{framework}_mlp.py"),
             ]
         )
