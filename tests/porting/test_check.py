@@ -385,7 +385,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
 @pytest.mark.parametrize(
     ("replacements", "line"),
     [
-        ({'run.finish(device="cpu")': ""}, "the trainer fails: it ended without `run.finish`"),
+        ({"run.finish(": "dict("}, "the trainer fails: it ended without `run.finish`"),
         ({"append(loss)": "append(np.nan)"}, "a loss or a weight is not finite"),
         ({"zip(weights[::2], ": "zip(weights[::3], "}, "the trainer fails: ValueError: "),
         ({"epoch.finish(weights)": "epoch.finish([])"}, "the trainer fails: IndexError: "),
