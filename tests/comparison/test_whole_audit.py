@@ -115,8 +115,8 @@ def test_records_beyond_the_configuration_are_audited_and_in_no_table(results, a
     ("smaller", "records", "rounds"),
     [
         ({"scenarios": {"baseline": {}}}, 6, 3),  # one thread: the tutorial's two competitors
-        ({"frameworks": ["pytorch", "mxnet"]}, 4, 3),  # NumPy: three runs and a rehearsal
-        ({"rounds": 2}, 10, 3),  # two, two and three competitors; another round is rehearsed
+        ({"frameworks": ["pytorch", "mxnet"]}, 8, 3),  # NumPy, JAX: three runs and a rehearsal each
+        ({"rounds": 2}, 12, 3),  # two, two and four competitors; another round is rehearsed
     ],
 )
 def test_records_that_a_smaller_configuration_hides_are_counted(

@@ -14,7 +14,7 @@ from support.checkouts import copy, snakemake
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    config = results.config(rounds=3)
+    config = results.config(rounds=3, frameworks=["pytorch", "mxnet", "numpy"])
     return results.tables(tmp_path_factory.mktemp("generated"), config)
 
 
@@ -79,7 +79,7 @@ def analyzed(folder: Path, most_runs_in_csv: int, *targets: str) -> Path:
     limit = "MOST_RUNS_IN_CSV = 10_000"
     assert limit in code.read_text()
     code.write_text(code.read_text().replace(limit, f"MOST_RUNS_IN_CSV = {most_runs_in_csv}"))
-    config = results.config(rounds=3)
+    config = results.config(rounds=3, frameworks=["pytorch", "mxnet", "numpy"])
     (folder / "config/config.yaml").write_text(json.dumps(config))  # which is YAML, too
     records.make(folder / "results", config)
     only = ["--rerun-triggers", "mtime", "--allowed-rules", *records.AFTER_RUNS]

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from evenhand.checks.trained import Reference, Trained
 from evenhand.core import axes
 from evenhand.core.schemas import ROOT
-from evenhand.porting import check, trial, words
+from evenhand.porting import check, evidence, trial, words
 
 pytestmark = pytest.mark.fast
 
@@ -50,6 +50,25 @@ FAULTS = {
             ),
         },
         (3, "second_update", ""),
+    ),
+    "gradients add up, never set to zero": (
+        {
+            "losses, shown =": "kept = dict.fromkeys(weights, 0)\nlosses, shown =",
+            f"            weights[name] -= {UPDATE}": (
+                "            kept[name] = kept[name] + gradients[name]\n"
+                "            weights[name] -= rate * kept[name]"
+            ),
+        },
+        (3, "second_update", ""),
+    ),
+    "slope of the ReLU left out": (
+        {
+            "(p @ w2) * (hidden > 0)": "p @ w2",
+            '"logits": logits}': (
+                '"logits": logits} | {f"gradient_{n}": g for n, g in gradients.items()}'
+            ),
+        },
+        (2, "first_update", "the gradients of w1, b1 are wrong: look at the backward pass"),
     ),
     "biases learn twice as fast": (
         {
@@ -207,6 +226,30 @@ def test_a_fault_is_seen_and_the_documentation_tells_of_it(checked, fault):
     assert bool(sentence) == bool(said)
     assert f"| {fault} | {step} | `{cause}` | {said or '-'} |" in DOCS.splitlines()
     assert result["cause"]["sentence"][:40] in words.page(result).replace("\n  ", " ")
+
+
+@pytest.mark.parametrize(
+    ("code", "step", "fault", "sentence"),
+    [
+        ("order", 2, {"(p @ w2) * (hidden > 0)": "p @ w2"}, "the first update, since the loss"),
+        ("first_update", 2, {}, "the second batch, since the first loss and"),
+        ("diverged", 3, {}, "what the optimizer remembers"),
+        ("diverged", 9, {}, None),
+        ("first_loss", 1, {}, None),
+        ("order", 1, {"p /= len(y)": "p /= 1", "[right]).mean()": "[right]).sum()"}, None),
+    ],
+)
+def test_what_the_first_step_knows_goes_before_what_losses_look_like(
+    tmp_path, code, step, fault, sentence
+):
+    """A wrong slope of the ReLU makes losses jump as other images do."""
+    port = tmp_path / "port.py"
+    port.write_text(wrong(PORT, fault))
+    training, *_ = trial.prepare(tmp_path, "cpu")
+    left = trial.with_files(port, [sys.executable], os.environ, training)
+    rows = evidence.compared(training, left)
+    refined = evidence.refined(code, step, training, left, rows)
+    assert refined is None if sentence is None else refined.startswith(sentence)
 
 
 def test_weights_of_another_type_are_an_error_though_nothing_else_is(checked):

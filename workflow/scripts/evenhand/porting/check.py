@@ -51,7 +51,7 @@ def main(argv: list[str], description: str) -> int:
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     args = parser.parse_args(argv)
     if not args.trainer.is_file():
-        parser.error(f"there is no file {args.trainer}")
+        parser.error(f"there is no file {args.trainer} in {Path.cwd()}")
     if not (args.threads == "default" or (args.threads.isdecimal() and int(args.threads))):
         parser.error(f"--threads {args.threads}: neither `default` nor a number from 1 on")
     try:
@@ -150,8 +150,10 @@ def judgement(
     if failed:
         causes = yaml.safe_load(TEXT.read_text(encoding="utf-8"))["gate"]["causes"]
         worst = failed[0]
-        result["cause"] = {"code": worst["cause"]}
-        result["cause"]["sentence"] = causes[worst["cause"]].format(detail=worst["detail"])
+        step = worst["step"] if worst["check"] == "steps" else None
+        sentence = evidence.refined(worst["cause"], step, training, left, first)
+        sentence = sentence or causes[worst["cause"]].format(detail=worst["detail"])
+        result["cause"] = {"code": worst["cause"], "sentence": sentence}
         result["evidence"] = evidence.conclusions(training, left, first)
     return result
 

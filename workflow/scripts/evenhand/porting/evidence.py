@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evenhand.checks import gate
+from evenhand.checks import causes, gate
 from evenhand.model import mlp, reference
 from evenhand.porting.trial import BATCH_SIZE, LAYERS, LEARNING_RATE, Left, Training
 
 # Relative: far more than rounding in float64, and less than any fault that was tried.
 ROUNDING = 1e-12
 FLOAT32 = 1e-5  # the same for float32
+# Causes that are told by how losses go on, of which the first step may know more.
+BY_LOSSES = (causes.ORDER, causes.ONE_BATCH, causes.DIVERGED, causes.FIRST_UPDATE)
+BY_LOSSES += (causes.SECOND_UPDATE, causes.OTHER_UPDATE, causes.AVERAGES)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,12 @@ class Compared:
 def digest(array: np.ndarray) -> str:
     """SHA-256 of the numbers as little-endian float64 in C order, its first twelve digits."""
     return hashlib.sha256(np.ascontiguousarray(array, dtype="<f8").tobytes()).hexdigest()[:12]
+
+
+def loss_is_right(training: Training, left: Left) -> bool:
+    """Whether the loss of the first step is the reference's."""
+    expected = training.reference.losses[0, 0]
+    return bool(abs(first_loss(left) - expected) <= ROUNDING * expected)
 
 
 def first_loss(left: Left) -> float:
@@ -104,8 +113,7 @@ def conclusions(training: Training, left: Left, rows: list[Compared]) -> list[st
     said, of = strange(training, left, rows), {row.name: row for row in rows}
     pixels, logits = of.get("pixels"), of.get("logits")
     wrong = [row for row in rows if row.name.startswith("update_") and not row.agrees]
-    loss, expected = first_loss(left), training.reference.losses[0, 0]
-    loss_agrees = abs(loss - expected) <= ROUNDING * expected
+    loss, loss_agrees = first_loss(left), loss_is_right(training, left)
     if comparable(pixels) and not pixels.agrees:
         said.append(pixels_differ(left.arrays["pixels"], first_step(training)["pixels"]))
     elif comparable(logits) and not (logits.agrees or logits.is_rounded or loss_agrees):
@@ -122,11 +130,41 @@ def conclusions(training: Training, left: Left, rows: list[Compared]) -> list[st
     gradients = [of.get(row.name.replace("update", "gradient")) for row in wrong]
     if wrong and all(row and row.agrees for row in gradients):
         of_updates.append(f"the gradients of {names} are right, and what is made of them is not")
+    elif wrong and loss_agrees and all(row and follows(row, left, training) for row in gradients):
+        of_updates.append(f"the gradients of {names} are wrong: look at the backward pass")
     if wrong and (how := updates_differ(training, left, rows)):
         of_updates.append(how)
     if wrong and loss_agrees and not of_updates:
         said.append(f"the loss is right, and the updates of {names} are not plain SGD's of it")
     return said + of_updates
+
+
+def follows(gradient: Compared, left: Left, training: Training) -> bool:
+    """Whether what the step took off the weights is this gradient, as plain SGD has it."""
+    array, name = left.arrays[gradient.name], gradient.name.replace("gradient", "update")
+    return beside(name, updates(training, left)[name], np.asarray(array, dtype=float)).agrees
+
+
+def refined(
+    code: str, step: int | None, training: Training, left: Left, rows: list[Compared]
+) -> str | None:
+    """A more exact cause than the losses alone give, in a sentence, where the first step has one.
+
+    `code`: theirs, of `evenhand.checks.causes`; `step`: the first whose loss deviates.
+    """
+    if code not in BY_LOSSES or step is None or not loss_is_right(training, left):
+        return None
+    of_updates = [row for row in rows if row.name.startswith("update_")]
+    if not all(row.agrees or row.is_rounded for row in of_updates):
+        return "the first update, since the loss before it is right"
+    if step == 2:
+        return "the second batch, since the first loss and the first update are right"
+    if step == 3 and code == causes.DIVERGED:
+        return (
+            "what the optimizer remembers, since the first update is right and the training "
+            "diverges from the third loss on: momentum, or gradients that add up"
+        )
+    return None
 
 
 def comparable(row: Compared | None) -> bool:

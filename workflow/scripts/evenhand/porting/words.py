@@ -97,7 +97,7 @@ def tier_table(result: Mapping, tier: str) -> Iterator[str]:
     steps = result["losses"][tier]
     yield f"  {'step':<10}" + "".join(f"{row['step']:>18}" for row in steps)
     for name in ("loss", "reference"):
-        numbers = ("-" if row[name] is None else f"{row[name]:.15g}" for row in steps)
+        numbers = ("-" if row[name] is None else f"{row[name]:.12g}" for row in steps)
         yield f"  {name:<10}" + "".join(f"{number:>18}" for number in numbers)
 
 
