@@ -255,7 +255,7 @@ def test_the_page_says_how_often_it_errs(language, made, config):
     # each kind of error, the margin, the other kind, both; then the simulations' at 95 %
     simulated = ["5", "11", "13", "27"]
     assert sorted(rates) == sorted(["2.5", "2", "2.5", "5", *simulated])
-    assert re.search(r"\b6 ", said)  # tests: five pairs and a change
+    assert re.search(r"[ 共]6\b", said)  # tests: five pairs and a change
     assert said in text_of(made_up.html(results))
 
 
@@ -385,7 +385,7 @@ def test_of_many_pairs_all_but_the_headlines_are_told_by_their_verdicts(many, ni
         told = re.findall(r"([A-Z]\w+)’s epochs took", paragraph)
         assert told == 2 * names and paragraph.count("% interval") == len(told)
     # MXNet's is the one that was published
-    assert tutorial.count("Of MXNet and PyTorch, the logs") == 1
+    assert tutorial.count("For MXNet / PyTorch, the logs") == 1
     rows = results.comparison.query("track == 'controlled' and b == 'pytorch-cpu'")
     others = rows[rows["a"] != "mxnet-cpu"]
     assert len(others) == 14
@@ -432,10 +432,10 @@ def test_of_many_changes_those_of_the_first_are_told_and_how_many_there_are(many
     rows["verdict"] = ["rises", "undecided", "not tested", *["rises"] * 3]
     rows[["change", "low", "high"]] = 1.5, 1.4, 1.6
     assert sentences.many_effects(results, rows) == (
-        "With one thread each, the ratios to PyTorch change by these factors"
+        "With one thread each, the time relative to PyTorch changes by these factors"
         " (95\N{NO-BREAK SPACE}% intervals in parentheses): MXNet 1.50 (1.40 to 1.60)."
-        " With one thread each, these rounds cannot tell from noise how the ratios to PyTorch"
-        " change of TensorFlow and PaddlePaddle. All 6 pairs are in results/thread_effect.csv."
+        " With one thread each, these rounds do not show whether the time relative to PyTorch"
+        " changes: TensorFlow and PaddlePaddle. All 6 pairs are in results/thread_effect.csv."
     )
 
 

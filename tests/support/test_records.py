@@ -44,7 +44,7 @@ def test_its_records_are_sealed_and_the_audit_finds_nothing(tmp_path):
     records.make(results, config())
     runs = sorted(results.glob("runs/*/*/*/*.json"))
     rehearsals = sorted(results.glob("rehearsals/*/*/*/*.json"))
-    assert (len(runs), len(rehearsals)) == (3 * (2 + 2 + 3), 3)
+    assert (len(runs), len(rehearsals)) == (3 * (2 + 2 + 4), 4)
     assert all(is_sealed(json.loads(path.read_text())) for path in (*runs, *rehearsals))
     audit = Audit(results)
     audit.everything(runs, sorted(results.glob("rounds/*/*/*.json")), rehearsals)
