@@ -22,7 +22,7 @@ from evenhand.core.identity import losses_path
 from evenhand.core.schemas import ROOT, completed
 from evenhand.porting import evidence, trial, words
 from evenhand.porting.trial import Left, NotJudged, Training
-from evenhand.rounds.launching import launch_options
+from evenhand.rounds.launching import launch_options, settings
 from toolbox.launch import variables
 
 STATUS = {"passes": 0, "does not pass": 1, "not judged": 2}
@@ -91,8 +91,7 @@ def checked(
     result |= {"threads": args.threads, "toolbox": not args.npz, "device": args.device}
     of_gate = gated_variables(args.device)
     options = ["--threads", args.threads, *launch_options(facts, device, of_gate)]
-    own = facts["variables"] | device["variables"] | of_gate
-    own = [f"{name}={value}" for name, value in own.items()]
+    own = settings(facts, device, of_gate)
     env = variables(args.threads, facts["threads"]["variables"], own)
     try:
         needs = () if args.npz else trial.TOOLBOX_NEEDS

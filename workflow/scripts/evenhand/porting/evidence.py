@@ -65,12 +65,11 @@ def first_loss(left: Left) -> float:
 
 def first_step(training: Training) -> dict[str, np.ndarray]:
     """What the reference computes in the first step: pixels, logits, gradients by name."""
-    images, labels = training.set_of("train")
-    batch = training.sampled["order"][0, :BATCH_SIZE]
-    inputs, sums = reference.forward(images[batch], training.weights)
-    dz = reference.cross_entropy(sums[-1], labels[batch])[1]
+    pixels, labels = training.set_of("train", which=training.sampled["order"][0, :BATCH_SIZE])
+    inputs, sums = reference.forward(pixels, training.weights)
+    dz = reference.cross_entropy(sums[-1], labels)[1]
     gradients = reference.backward(inputs, sums, dz, training.weights)
-    arrays = {"pixels": images[batch], "logits": sums[-1]}
+    arrays = {"pixels": pixels, "logits": sums[-1]}
     for number, layer in enumerate(gradients, 1):
         arrays |= {f"gradient_w{number}": layer.w, f"gradient_b{number}": layer.b}
     return arrays
@@ -189,7 +188,7 @@ def strange(training: Training, left: Left, rows: list[Compared]) -> list[str]:
 
 def loss_of_softmax_twice(training: Training) -> float:
     """The first loss if what the loss function is given are probabilities, and not logits."""
-    labels = training.set_of("train")[1][training.sampled["order"][0, :BATCH_SIZE]]
+    labels = training.images["train_labels"][training.sampled["order"][0, :BATCH_SIZE]]
     powers = np.exp(first_step(training)["logits"])  # of small numbers, while weights are new
     return float(reference.cross_entropy(powers / powers.sum(axis=1, keepdims=True), labels)[0])
 

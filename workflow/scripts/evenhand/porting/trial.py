@@ -79,11 +79,13 @@ class Training:
     def weights(self) -> reference.Weights:
         return reference.weights_of(self.sampled, "float64")
 
-    def set_of(self, part: str, dtype: str = "float64") -> tuple[np.ndarray, np.ndarray]:
-        """Normalized images (N, pixels) and labels (N,) of `train` or `test`."""
+    def set_of(
+        self, part: str, dtype: str = "float64", which: slice | np.ndarray = np.s_[:]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Normalized images (N, pixels) and labels (N,) of `train` or `test`, all or `which`."""
         mean, std = self.settings.pixel_mean, self.settings.pixel_std
-        pixels = reference.normalized(self.images[f"{part}_images"], mean, std)
-        return pixels.astype(dtype), self.images[f"{part}_labels"]
+        pixels = reference.normalized(self.images[f"{part}_images"][which], mean, std)
+        return pixels.astype(dtype), self.images[f"{part}_labels"][which]
 
     @cached_property
     def reference(self) -> Reference:

@@ -20,7 +20,7 @@ from evenhand.core.identity import Competitor, Round
 from evenhand.environments.containers import ContainerError
 from evenhand.environments.deployments import Deployment
 from evenhand.environments.locks import BuildError
-from evenhand.rounds.launching import launch_options
+from evenhand.rounds.launching import assignments, launch_options
 from evenhand.rounds.schedule import Schedule
 from toolbox.launch import RECORDED
 from toolbox.settings import Settings
@@ -132,13 +132,11 @@ class Jobs:
 
     def programs(self, wildcards) -> str:
         """The programs that its framework calls, each as NAME=PACKAGE."""
-        programs = axes.framework(wildcards.framework)["programs"]
-        return shlex.join(f"{name}={package}" for name, package in programs.items())
+        return shlex.join(assignments(axes.framework(wildcards.framework)["programs"]))
 
     def variables(self, wildcards) -> str:
         """The environment variables that its framework's processes get, each as NAME=VALUE."""
-        variables = axes.framework(wildcards.framework)["variables"]
-        return shlex.join(f"{name}={value}" for name, value in variables.items())
+        return shlex.join(assignments(axes.framework(wildcards.framework)["variables"]))
 
     def gpus(self, wildcards) -> int:
         """How many GPUs a run asks a cluster for; a round's job asks for the most of its runs."""
