@@ -15,7 +15,6 @@ from evenhand.core import axes
 from evenhand.core.config import checked
 from evenhand.core.schemas import ROOT, Refused, completed, schema
 from evenhand.environments import locks
-from evenhand.model import reference
 from evenhand.porting import scaffold
 from support import checkouts, launching
 
@@ -203,16 +202,7 @@ def test_a_trainer_with_its_sections_filled_in_trains_as_the_reference_does(tmp_
     trainer.write_text(with_numpys((project / TRAINER).read_text(), 4))
     done = launching.launch(launching.prepare(tmp_path, requested=requested), trainer, requested)
     assert done.returncode == 0, done.stderr
-    with np.load(tmp_path / "protocol.npz") as protocol:
-        expected = reference.train(
-            *reference.data_sets(
-                tmp_path / "data/images.npz", requested.pixel_mean, requested.pixel_std, "float64"
-            ),
-            reference.weights_of(protocol, "float64"),
-            protocol["order"],
-            requested.batch_size,
-            float(np.float32(requested.learning_rate)),
-        )
+    expected = launching.expected(tmp_path, requested)
     losses = np.load(tmp_path / "record.losses.npy")
     np.testing.assert_allclose(losses, expected["losses"], rtol=0, atol=1e-12)
 

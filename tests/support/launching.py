@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from evenhand.core.schemas import ROOT
-from evenhand.model import protocol
+from evenhand.model import protocol, reference
 from support import digits, records
 from toolbox.record import write
 from toolbox.settings import Settings
@@ -89,3 +89,17 @@ def environment(folder: Path, *packages: Path) -> Path:
     ours = [path for path in sys.path if path.endswith("site-packages")]
     (site / "tests.pth").write_text("\n".join(map(str, [*packages, *ours])) + "\n")
     return folder / "bin/python"
+
+
+def expected(folder: Path, requested: Settings) -> dict[str, np.ndarray]:
+    """What the reference makes of the training that was prepared in a folder."""
+    with np.load(folder / "protocol.npz") as sampled:
+        return reference.train(
+            *reference.data_sets(
+                folder / "data/images.npz", requested.pixel_mean, requested.pixel_std, "float64"
+            ),
+            reference.weights_of(sampled, "float64"),
+            sampled["order"],
+            requested.batch_size,
+            float(np.float32(requested.learning_rate)),
+        )

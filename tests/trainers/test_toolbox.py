@@ -11,7 +11,6 @@ from evenhand.core import axes
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
 from evenhand.core.schemas import schema
-from evenhand.model import reference
 from support import launching, records
 from toolbox import settings
 from toolbox.record import (
@@ -178,16 +177,7 @@ def train(folder: Path, trainer: str, requested: Settings, **launch) -> Record:
 
 def assert_agrees_with_the_reference(folder: Path, record: Record, requested: Settings) -> None:
     """Step losses within the gate's limit, and what the toolbox evaluated as well."""
-    with np.load(folder / "protocol.npz") as protocol:
-        expected = reference.train(
-            *reference.data_sets(
-                folder / "data/images.npz", requested.pixel_mean, requested.pixel_std, "float64"
-            ),
-            reference.weights_of(protocol, "float64"),
-            protocol["order"],
-            requested.batch_size,
-            record.requested.learning_rate,
-        )
+    expected = launching.expected(folder, requested)
     losses = np.load(folder / "record.losses.npy")
     np.testing.assert_allclose(losses, expected["losses"], rtol=0, atol=1e-12)
     for name in ("test_loss", "test_accuracy"):
