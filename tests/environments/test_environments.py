@@ -351,13 +351,13 @@ include: "workflow/rules/environments.smk"
 
 
 def run_snakemake(folder: Path) -> subprocess.CompletedProcess:
-    """Ask for the receipt of the environment tiny-cpu."""
+    """Ask for the receipt of the environment numpy-cpu."""
     rules = folder / "workflow/rules"
     rules.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "workflow/rules/environments.smk", rules)
     code = {"code": str(ROOT / "workflow"), "scripts": str(ROOT / "workflow/scripts")}
     (folder / "Snakefile").write_text(SNAKEFILE.format(**code))
-    receipt = "results/environments/tiny-cpu.json"
+    receipt = "results/environments/numpy-cpu.json"
     command = [sys.executable, "-m", "snakemake", "--cores", "1", receipt]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
@@ -367,12 +367,12 @@ def test_only_a_whole_environment_has_a_receipt(tmp_path, make_lock, lines):
     envs.mkdir()
     pins = ["tiny==1.0", "tiny-helper==1.0"]
     dependencies = [f"python={PYTHON}.*", "pip", {"pip": pins}]
-    (envs / "tiny-cpu.yaml").write_text(yaml.safe_dump({"dependencies": dependencies}))
-    lock, receipt = envs / "tiny-cpu.lock", tmp_path / "results/environments/tiny-cpu.json"
+    (envs / "numpy-cpu.yaml").write_text(yaml.safe_dump({"dependencies": dependencies}))
+    lock, receipt = envs / "numpy-cpu.lock", tmp_path / "results/environments/numpy-cpu.json"
 
     lock.write_text(lines["tiny 1.0"] + "tiny-helper==1.0 --hash=sha256:" + "0" * 64 + "\n")
     assert run_snakemake(tmp_path).returncode == 1
-    assert "tiny-helper" in (tmp_path / "logs/environment/tiny-cpu.log").read_text()
+    assert "tiny-helper" in (tmp_path / "logs/environment/numpy-cpu.log").read_text()
     assert not receipt.exists()
 
     lock.write_text(lines["tiny 1.0"] + lines["tiny-helper 1.0"])
@@ -380,7 +380,7 @@ def test_only_a_whole_environment_has_a_receipt(tmp_path, make_lock, lines):
     told = json.loads(receipt.read_text())
     assert told["bytes"] > 0 and told["seconds"] > 0
     assert told | {"bytes": 0, "seconds": 0, "python": ""} == {
-        "framework": "tiny",
+        "framework": "numpy",
         "device": "cpu",
         "deployment": "virtual environment",
         "image": None,
