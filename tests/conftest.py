@@ -8,6 +8,20 @@ from evenhand.core import axes
 from support import deployments
 from support.checkouts import checkout, snakemake
 
+# What takes minutes to make or is there only once; tests that use one of them run in one process,
+# the longest first.
+TOGETHER = ("environments", "cluster", "in_virtual_environments")
+
+
+def pytest_collection_modifyitems(items):
+    """Divide the tests between processes: by what they share, the others by file."""
+    groups = {}
+    for item in items:
+        shared = (name for name in TOGETHER if name in item.fixturenames)
+        groups[item] = next(shared, item.nodeid.partition("::")[0])
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    items.sort(key=lambda item: (*TOGETHER, groups[item]).index(groups[item]))
+
 
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory) -> Path:
