@@ -42,8 +42,6 @@ def audited(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / "workflow" / part, root / "workflow" / part, ignore=ignore)
     shutil.copy(root / "workflow/frameworks/numpy.yaml", root / "workflow/frameworks/other.yaml")
     shutil.copy(trainers / "controlled/numpy_mlp.py", trainers / "controlled/other_mlp.py")
-    # What pip may leave of a package, without a name. It lies on the path of every trainer.
-    (trainers / "gone-1.0.dist-info").mkdir()
     digits.packed(results / "data/mnist", 300, 100)
     (results / "secret.key").write_text("secret")
     (root / "envs").mkdir()

@@ -24,7 +24,7 @@ from toolbox.record import (
     sealed,
     write,
 )
-from toolbox.run import Run
+from toolbox.run import Run, installed
 from toolbox.settings import Settings
 
 DEEP = (784, 16, 8, 10)
@@ -150,6 +150,18 @@ def test_a_record_with_a_field_too_few_or_too_many_is_refused(section):
 
 
 @pytest.mark.fast
+def test_packages_are_those_of_the_environment_that_have_a_name(tmp_path, monkeypatch):
+    """Another folder on the path is a library's own matter; pip may leave a folder behind."""
+    site_packages, vendored = tmp_path / "site-packages", tmp_path / "setuptools/_vendor"
+    for folder, name in ((site_packages, "Here"), (vendored, "there")):
+        (folder / f"{name}-1.0.dist-info").mkdir(parents=True)
+        metadata = folder / f"{name}-1.0.dist-info/METADATA"
+        metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        monkeypatch.syspath_prepend(folder)
+    (site_packages / "gone-1.0.dist-info").mkdir()
+    assert installed([str(site_packages)]) == {"here": "1.0"}
+
+
 def test_a_seal_shows_a_change_and_not_an_order():
     content = records.record().to_dict()
     assert is_sealed(content)

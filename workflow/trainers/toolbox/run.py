@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import itertools
 import platform
+import site
 import time
 from collections.abc import Iterable, Iterator
 from importlib import metadata
@@ -143,8 +144,7 @@ class Run:
             | {"epochs": self.flags.epochs, "train_images": len(train), "test_images": len(test)},
             "environment": {
                 "python": platform.python_version(),
-                # without the nameless rest that pip may leave of what conda had installed
-                "packages": {d.name.lower(): d.version for d in metadata.distributions() if d.name},
+                "packages": installed(site.getsitepackages()),
                 "data_sha256": sha256(self.data / "images.npz"),
                 "protocol_sha256": sha256(self.protocol) if self.protocol else None,
                 "threads": {"framework": reported} | counts,
@@ -195,6 +195,16 @@ class Run:
             loss -= log_p[np.arange(len(truth)), truth].sum()
             right += int((logits.argmax(axis=1) == truth).sum())
         return float(loss / len(labels)), right / len(labels)
+
+
+def installed(folders: list[str]) -> dict[str, str]:
+    """The packages that lie in these folders, and their versions.
+
+    Not all that is on the path: setuptools, once imported, puts its own copies of others there.
+    Without the nameless rest that pip may leave of what conda had installed.
+    """
+    found = metadata.distributions(path=folders)
+    return {package.name.lower(): package.version for package in found if package.name}
 
 
 def thread_pools(by_numpy: bool) -> list[dict]:
