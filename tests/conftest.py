@@ -13,6 +13,7 @@ from support.checkouts import checkout, snakemake
 TOGETHER = ("environments", "cluster", "in_virtual_environments")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
 def pytest_collection_modifyitems(items):
     """Divide the tests between processes: by what they share, the others by file."""
     groups = {}
