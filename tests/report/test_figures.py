@@ -431,6 +431,20 @@ def test_no_words_of_nine_overlap_or_leave_the_picture(name, narrow, many, nine,
 
 
 @pytest.mark.fast
+@pytest.mark.parametrize("first, last", [(0.32, 0.067), (0.32, 0.006), (0.19, 0.11), (2.3, 0.9)])
+def test_no_ticks_of_a_loss_overlap(first, last, tables, config, written):
+    epochs = tables["epochs"]
+    epochs = epochs[epochs["track"] == "controlled"]
+    losses = np.geomspace(first, last, epochs["epoch"].nunique())[epochs["epoch"]]
+    plotted = plot("loss", tables | {"epochs": epochs.assign(average_loss=losses)}, config)
+    numbers = [box for text, box in written(plotted) if re.fullmatch(r"[\d.]+", text)]
+    ticks = [box for box in numbers if box.x1 < plotted.axes[0].bbox.x0]
+    assert len(ticks) >= 2
+    for box, beside in combinations(ticks, 2):
+        assert min(box.y1, beside.y1) < max(box.y0, beside.y0)
+
+
+@pytest.mark.fast
 @pytest.mark.parametrize("name", ["loss", "seconds"])
 def test_the_dots_of_nine_stay_with_their_epoch(name, many, nine):
     controlled = plot(name, many, nine).axes[-1]

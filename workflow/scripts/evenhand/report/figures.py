@@ -154,6 +154,15 @@ def by_epoch(
     axes.set_xlabel(words["epoch"])
 
 
+def on_log_scale(axes: Axes, values: pd.Series) -> None:
+    """Let the vertical axis be logarithmic, with numbers at it that have room for themselves."""
+    steps = (1, 2, 5) if values.max() > 10 * values.min() else (1, 1.5, 2, 3, 5, 7)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=steps))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
 def loss(
     tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
 ) -> Figure:
@@ -161,9 +170,7 @@ def loss(
     for axes, group in panels(tables["epochs"], narrow, sharey=True):
         logs = logs_for(group, experiment, published)
         by_epoch(axes, group, "average_loss", "mean", looks(experiment), logs, text["figure_words"])
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:.2f}")
-        axes.yaxis.set_minor_formatter("{x:.2f}")
+        on_log_scale(axes, tables["epochs"]["average_loss"])
         axes.set_ylabel(text["figure_words"]["average_loss"])
     key(axes, runs_and_logs(experiment, text))
     return axes.figure
@@ -180,10 +187,7 @@ def seconds(
         by_epoch(axes, group, "seconds", "median", looks(experiment), logs, text["figure_words"])
         axes.set_ylabel(text["figure_words"]["seconds_log" if flat else "seconds"])
         if flat:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter(NullFormatter())
+            on_log_scale(axes, taken)
     if not flat:
         axes.set_ylim(bottom=0)  # of all panels; once, since none follows what comes after it
     key(axes, runs_and_logs(experiment, text))
