@@ -53,6 +53,17 @@ def test_honest_results_pass_wherever_they_lie_and_whatever_they_are_called(audi
     assert audit() == NOTHING_WRONG
 
 
+@pytest.mark.fast
+def test_one_process_judges_each_folder_by_its_own_references(tmp_path):
+    """Both are called `results` while their tables are made."""
+    for images in (3000, 1500):
+        config = checked({"rounds": 1, "data": {"train_images": images, "test_images": 1000}})
+        results = tmp_path / str(images)
+        records.make(results, config)
+        made, _ = write_tables(results, Experiment(config))
+        assert made["gate"]["passed"].all()
+
+
 def test_differences_are_shown_and_counted(results, audit):
     path = results / "epochs.csv"
     table = read_table(path)

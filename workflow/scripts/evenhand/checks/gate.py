@@ -4,6 +4,7 @@ docs/gate.md says what this proves, where the limits come from, and which faults
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
@@ -181,6 +182,8 @@ def tables(
     prove nothing where `audit`, the table of its findings, has an error about them.
     """
     gate, rejected = experiment.config["gate"], rejections(audit)
+    # The runs of a round come one after another; all references may be a lot.
+    reference_in = lru_cache(maxsize=1)(read_reference)
     checks, steps = [], []
     for subject in chain(map(Rehearsal.from_path, rehearsals), map(Run.from_path, records)):
         of, (framework, device) = subject.of, Competitor.parse(subject.competitor)
@@ -190,7 +193,7 @@ def tables(
         doubt = rejected.get(subject.path(results)) if tier == "float64" else None
         run = NOTHING if doubt else read(subject.path(results))
         training = experiment.same_training(of.scenario)
-        reference = read_reference(results / f"reference/{training}/{of.number}.npz")
+        reference = reference_in(results / f"reference/{training}/{of.number}.npz")
         sizes = Sizes.of(experiment.training(of.scenario))
         allowed = limits(gate, device, sizes)
         first = min(first_steps(gate, device, sizes), sure_steps(reference.nearest_zero))

@@ -1,7 +1,6 @@
 """What the gate judges, and by what: losses and accuracies as arrays."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,7 +64,6 @@ def read(record: Path) -> Trained:
     return Trained(losses, test_loss, accuracy) if losses.ndim == 2 else NOTHING
 
 
-@lru_cache(maxsize=1)  # the runs of a round come one after another; all references may be a lot
 def read_reference(path: Path) -> Reference:
     """What a round's training gives in NumPy float64."""
     with np.load(path) as file:
