@@ -64,8 +64,9 @@ FAULTS = {
     ),
     "the first batch left out": (LOOP.replace("batches(order)", "batches(order[128:])"), "steps"),
     "the last batch left out": (LOOP.replace("batches(order)", "batches(order[:-128])"), "steps"),
-    "a clock at half speed": (
-        "import time\nright = time.monotonic\ntime.monotonic = lambda: right() / 2\n" + LOOP,
+    # No slow one: these epochs may be so short that half of them is within what is allowed.
+    "a clock that runs tenfold": (
+        "import time\nright = time.monotonic\ntime.monotonic = lambda: right() * 10\n" + LOOP,
         "clock",
     ),
     "a helper process": (
