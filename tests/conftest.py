@@ -3,25 +3,22 @@
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from evenhand.core import axes
 from support import deployments
 from support.checkouts import checkout, snakemake
 
-# What takes minutes to make or is there only once; tests that use one of them run in one process,
-# the longest first.
-TOGETHER = ("environments", "cluster", "in_virtual_environments")
+
+class ByFolder(LoadScopeScheduling):
+    """Hands a process the tests of a folder, which share what takes long to make."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0].rpartition("/")[0]
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
-def pytest_collection_modifyitems(items):
-    """Divide the tests between processes: by what they share, the others by file."""
-    groups = {}
-    for item in items:
-        shared = (name for name in TOGETHER if name in item.fixturenames)
-        groups[item] = next(shared, item.nodeid.partition("::")[0])
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
-    items.sort(key=lambda item: (*TOGETHER, groups[item]).index(groups[item]))
+def pytest_xdist_make_scheduler(config, log):
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")
