@@ -61,7 +61,9 @@ def audited(tmp_path_factory) -> Path:
         np.savez(shared, **protocol.sample(number, 0, LAYERS, epochs=2, images=300))
         round_file = Round("controlled", "baseline", number).path(results)
         round_file.parent.mkdir(parents=True, exist_ok=True)
-        opened = ("controlled", "baseline", number, "here", 7 + number, COMPETITORS, 1, "secret")
+        products = {"threads": 1, "batch_size": 128, "layers": LAYERS}
+        opened = ("controlled", "baseline", number, "here", 7 + number, COMPETITORS, products)
+        opened += ("secret",)
         write(round_file, opening.open_round(*opened))
         for name in COMPETITORS:
             run(root, number, f"runs/controlled/baseline/{number}/{name}.json")

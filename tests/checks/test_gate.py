@@ -123,7 +123,7 @@ def test_a_device_can_have_limits_of_its_own():
 # ---- judgement -------------------------------------------------------
 
 
-@pytest.mark.parametrize("tier", ["float64", "float32"])
+@pytest.mark.parametrize("tier", LIMITS)
 def test_what_equals_the_reference_passes(tier):
     rows = judge(tier=tier).values()
     assert all(row["passed"] and row["step"] is None and row["cause"] == "" for row in rows)
@@ -162,7 +162,8 @@ def test_the_loss_on_the_test_set_is_held_against_the_reference(epoch, step, cau
     failed = {check: row for check, row in rows.items() if not row["passed"]}
     assert failed.keys() == {"test_loss"}
     row = failed["test_loss"]
-    assert (row["step"], row["cause"]) == (step, cause if tier == "float64" else "averages")
+    causes = {"float64": cause, "float32": "averages", "restarted": "restarted"}
+    assert (row["step"], row["cause"]) == (step, causes[tier])
     assert row["deviation"] == pytest.approx(off, rel=1e-3)
 
 
@@ -179,7 +180,7 @@ def many_steps(steps: int) -> Reference:
     return Reference(losses, *(values[:1] for values in TRUTH[1:3]), losses, losses[0, :10] / 2)
 
 
-@pytest.mark.parametrize("tier", ["float64", "float32"])
+@pytest.mark.parametrize("tier", LIMITS)
 @pytest.mark.parametrize(("equal", "passed"), [(0.94, True), (0.96, False), (1, False)])
 def test_losses_that_equal_the_reference_to_the_last_bit_were_copied(equal, passed, tier):
     truth = many_steps(500)
@@ -208,7 +209,7 @@ def test_of_a_few_steps_all_may_equal_the_reference():
     ],
     ids=["steps missing", "epoch missing", "too many", "diverged", "one missing", "nothing"],
 )
-@pytest.mark.parametrize("tier", ["float64", "float32"])
+@pytest.mark.parametrize("tier", LIMITS)
 def test_missing_losses_fail_and_are_called_so(losses, cause, detail, tier):
     failed = [row for row in judge(losses, tier=tier).values() if not row["passed"]]
     assert failed

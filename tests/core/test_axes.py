@@ -25,7 +25,7 @@ MEMBERS = [(axis, name) for axis in axes.FILES for name in axes.names(axis)]
 def test_there_are_members_of_every_axis():
     assert {axis for axis, _ in MEMBERS} == set(axes.FILES)
     assert axes.names("device") == ["cpu", "cuda"]
-    assert axes.names("track") == ["controlled", "tutorial"]
+    assert axes.names("track") == ["controlled", "cured", "tuned", "tutorial"]
 
 
 @pytest.mark.parametrize(("axis", "name"), MEMBERS)
@@ -52,6 +52,16 @@ def test_a_track_that_is_proved_step_by_step_starts_all_frameworks_alike():
     for name in axes.names("track"):
         track = axes.track(name)
         assert track["start"] == "protocol" or track["proof"] != "gate", name
+
+
+def test_a_track_improves_one_that_is_there_and_is_run_and_proved_as_it_is():
+    improving = [name for name in axes.names("track") if axes.track(name)["improves"]]
+    assert improving
+    for name in improving:
+        track = axes.track(name)
+        improved = axes.track(track["improves"])
+        for key in ("start", "data", "proof", "variables"):
+            assert track[key] == improved[key], (name, key)
 
 
 def test_a_framework_that_initializes_by_itself_says_how():

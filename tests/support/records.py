@@ -78,7 +78,7 @@ WATCHED = {
     "throttled": [],
     **dict.fromkeys(["sm_clock_mhz", "memory_clock_mhz", "temperature_celsius", "power_watts"]),
 }
-PEAK = {"threads": 2, "flops": 3.2e11, "size": 2048, "core_flops": 1.6e11}
+PEAK = {"threads": 2, "flops": 3.2e11, "size": 2048, "core_flops": 1.6e11, "step_seconds": 4e-4}
 PEAK |= {"kernel": "SkylakeX", "library": "openblas 0.3.29"}
 # Seconds of an epoch with default threads, and the share of it spent waiting for the loader, by
 # what feeds the training. Whoever is not named here takes a second, and waits half of it.
@@ -89,6 +89,7 @@ SPEEDS = {
     ("memory", "mxnet"): (0.95, None),
     ("memory", "numpy"): (0.36, None),
 }
+IMPROVED = 0.5  # of these, where a track improves another
 ONE_THREAD = {("loader", "pytorch"): (2.95, 0.83)}  # where it differs
 # Average losses of the epochs by framework; whoever is not named there has those of the first.
 PUBLISHED = {
@@ -194,6 +195,7 @@ def make(results: Path, config: dict) -> None:
     trainings = map(experiment.training, config["scenarios"])
     for dataset, training in {training["dataset"]: training for training in trainings}.items():
         write_data(results / "data" / dataset, training)
+    truth: dict[tuple, np.ndarray] = {}  # the reference's losses, by training and round
     for track, scenario in experiment.contests:
         traits, training = axes.track(track), experiment.training(scenario)
         if traits["proof"] == "distribution":
@@ -214,7 +216,8 @@ def make(results: Path, config: dict) -> None:
             )
             round_ = Round(track, scenario, number)
             write(round_.path(results), opened)
-            losses = step_losses(rng, next(iter(PUBLISHED)), training)
+            of = experiment.same_training(scenario), number
+            losses = truth.setdefault(of, step_losses(rng, next(iter(PUBLISHED)), training))
             if traits["proof"] == "gate":
                 write_reference(results / f"reference/{scenario}/{number}.npz", losses)
             for name in opened["order"]:
@@ -228,6 +231,10 @@ def make(results: Path, config: dict) -> None:
                     path = round_.rehearsal(name).path(results)
                     own = losses + rng.normal(0, 2e-16, losses.shape)
                     write_run(path, rng, opened, training, name, "float64", own, clock)
+                    if experiment.has_twin(track, name):
+                        path = round_.restart(name).path(results)
+                        own = losses + rng.normal(0, 1e-7, losses.shape)
+                        write_run(path, rng, opened, training, name, "float32", own, clock)
 
 
 def step_losses(rng: Generator, framework: str, training: dict) -> np.ndarray:
@@ -304,17 +311,20 @@ def measurements(
 ) -> Measured:
     """A record's `measured`: times around the framework's own, under a slow drift for all."""
     framework, device = Competitor.parse(competitor)
-    data = axes.track(opened["track"])["data"]
+    track = axes.track(opened["track"])
+    data = track["data"]
     speeds = SPEEDS | ONE_THREAD if training["threads"] == 1 else SPEEDS
     unknown = (1.0, 0.5 if data == "loader" else None)
     typical, wait_share = speeds.get((data, framework), unknown)
+    typical *= IMPROVED if track["improves"] else 1
     drift = 1 + 0.05 * np.sin(opened["round"])
     seconds = typical * drift * rng.lognormal(0, 0.02, training["epochs"])
     seconds[0] *= 1.15
     loader_pass = wait_share and float(0.9 * typical * wait_share * rng.lognormal(0, 0.02))
     gap = 0.001  # seconds between two clocks
     begins = 1.65 + gap + np.cumsum(seconds + gap) - seconds - gap
-    phases = {"import": 1.2, "load": 0.4, "set_up": 0.05, "between": gap * (len(seconds) + 1)}
+    phases = {"import": 1.2, "load": 0.4, "set_up": 0.05, "compile": None}
+    phases |= {"between": gap * (len(seconds) + 1)}
     phases |= {"epochs": float(seconds.sum()), "loader_pass": loader_pass}
     phases |= {"evaluation": 0.8, "rest": 0.2}
     wall = sum(filter(None, phases.values()))
@@ -384,6 +394,7 @@ def environment(opened: dict, competitor: str, threads: str | int) -> Environmen
         threads={"framework": threads, "openmp": threads, "blas": threads},
         pools=[pool | {"num_threads": threads, "architecture": "SkylakeX"}],
         device=axes.framework(framework)["device_names"].get(device, device),
+        twins=["an operation"] if axes.has_twin(track, framework) else [],
     )
 
 

@@ -1,6 +1,9 @@
 # Tables of what was measured, and whether it can be believed.
 GATED = EXPERIMENT.tracks_with("proof", "gate")
 BY_DISTRIBUTION = EXPERIMENT.tracks_with("proof", "distribution")
+IN_A_ROUND = "{track}/{scenario}/{rehearsed}/{competitor}.json"
+PROOFS = files_of_all(f"results/rehearsals/{IN_A_ROUND}", GATED)
+PROOFS += files_of_all(f"results/restarts/{IN_A_ROUND}", GATED, with_twin=True)
 
 
 rule configuration:
@@ -42,13 +45,11 @@ rule collect:
 
 
 rule audit:
-    """Every record, rehearsal and round checked, before anything is compared."""
+    """Every record, proof and round checked, before anything is compared."""
     input:
         records=files_of_all("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
         rounds=files_of_all("results/rounds/{track}/{scenario}/{round}.json"),
-        rehearsals=files_of_all(
-            "results/rehearsals/{track}/{scenario}/{rehearsed}/{competitor}.json", GATED
-        ),
+        proofs=PROOFS,
         locks=files_of_all(f"{ENVS}/{{competitor}}.lock"),
         schemas=[f"{CODE}/schemas/record.schema.yaml", f"{CODE}/schemas/round.schema.yaml"],
         axes=JOBS.axis_files("frameworks", "devices", "tracks"),
@@ -69,9 +70,7 @@ rule audit:
 rule gate:
     """Every gated run against the reference: step by step in float64, within stated limits in float32."""
     input:
-        rehearsals=files_of_all(
-            "results/rehearsals/{track}/{scenario}/{rehearsed}/{competitor}.json", GATED
-        ),
+        proofs=PROOFS,
         records=files_of_all("results/runs/{track}/{scenario}/{round}/{competitor}.json", GATED),
         references=files_of_all("results/reference/{training}/{round}.npz", GATED),
         audit="results/audit.csv",

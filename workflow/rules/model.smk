@@ -48,6 +48,30 @@ rule reference:
         "../scripts/reference.py"
 
 
+rule reference_weights:
+    """The reference's weights before each step, from which who has no float64 restarts: large, and soon gone."""
+    input:
+        JOBS.judged,  # first, as above
+        data=JOBS.data,
+        protocol="results/protocol/{scenario}/{round}.npz",
+        reference="results/reference/{scenario}/{round}.npz",
+        code=code_of("reference_weights"),
+    output:
+        temp("results/reference/{scenario}/{round}.weights.npy"),
+    log:
+        "logs/reference_weights/{scenario}/{round}.log",
+    conda:
+        MAIN
+    threads: 1
+    params:
+        batch_size=lookup("{scenario}/batch_size", within=TRAININGS),
+        learning_rate=lookup("{scenario}/learning_rate", within=TRAININGS),
+        pixel_mean=lookup("{scenario}/pixel_mean", within=TRAININGS),
+        pixel_std=lookup("{scenario}/pixel_std", within=TRAININGS),
+    script:
+        "../scripts/reference_weights.py"
+
+
 rule distribution:
     """What a training gives over many seeds, in NumPy with a framework's own rules."""
     input:

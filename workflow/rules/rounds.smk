@@ -114,7 +114,7 @@ rule round:
         order=JOBS.order,
         nodes=JOBS.nodes,
         seed=JOBS.seed,
-        threads=JOBS.threads,
+        products=JOBS.products,
     script:
         "../scripts/round.py"
 
@@ -178,6 +178,23 @@ use rule train as rehearse with:
     params:
         options=JOBS.rehearsal_options,
         flags=JOBS.rehearsal_flags,
+
+
+use rule train as restart with:
+    # A timed run's steps once more, each from the reference's weights, where float64 has a twin.
+    input:
+        weights=JOBS.reference_weights,
+    output:
+        record="results/restarts/{track}/{scenario}/{round}/{framework}-{device}.json",
+        losses="results/restarts/{track}/{scenario}/{round}/{framework}-{device}.losses.npy",
+    log:
+        "logs/restart/{track}/{scenario}/{round}/{framework}-{device}.log",
+    priority: 0
+    group:
+        "restart-{track}-{scenario}-{round}-{framework}-{device}"
+    params:
+        options=JOBS.rehearsal_options,
+        flags=JOBS.restart_flags,
 
 
 rule plan:

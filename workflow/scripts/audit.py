@@ -20,7 +20,7 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     log_to(snakemake.log[0])
     audit = Audit(Path("results"))
-    given = (snakemake.input[kind] for kind in ("records", "rounds", "rehearsals"))
+    given = (snakemake.input[kind] for kind in ("records", "rounds", "proofs"))
     audit.everything(*(map(Path, paths) for paths in given))
     audit.excluded(snakemake.params.excluded)
     audit.table().to_csv(snakemake.output[0], index=False)

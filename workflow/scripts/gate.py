@@ -13,7 +13,7 @@ if __name__ == "__main__":
         Experiment(snakemake.config, snakemake.params.excluded),
         Path("results"),
         map(Path, snakemake.input.records),
-        map(Path, snakemake.input.rehearsals),
+        map(Path, snakemake.input.proofs),
         read_table(snakemake.input.audit),
     )
     write_table(checks, snakemake.output.checks)

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class NotARecord(ValueError):
@@ -68,6 +68,7 @@ class Environment:
     threads: dict[str, int | None]
     pools: list[dict]
     device: str
+    twins: list[str]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import itertools
 import platform
 import site
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class Run:
         self.line = Line(flags.line)
         self.shown: dict[str, np.ndarray] = {}
         self.done: list[Epoch] = []
+        self.twins: list[str] = []
+        self.restart: Callable[[list[np.ndarray]], None] | None = None
 
     @classmethod
     def from_flags(cls, argv: list[str] | None = None) -> "Run":
@@ -44,6 +46,7 @@ class Run:
         parser.add_argument("--losses", type=Path, required=True, help="where step losses go")
         parser.add_argument("--result", type=Path, required=True, help="where the rest goes")
         parser.add_argument("--evidence", type=Path, help="where last weights and shown arrays go")
+        parser.add_argument("--restarts", type=Path, help="weights that each step restarts from")
         parser.add_argument("--line", type=int, help="socket to the launcher's clock")
         run = cls(parser.parse_args(argv))
         run.phase("load")
@@ -79,8 +82,19 @@ class Run:
         with np.load(self.protocol) as protocol:
             return [protocol[name].astype(self.dtype) for name in names]
 
+    def twin(self, name: str, operation, twin, restart: Callable[[list[np.ndarray]], None]):
+        """An operation that computes in float32 alone; where float64 is asked for, its twin.
+
+        `name`: what the report calls it. A rehearsal then proves the twin and not the operation,
+        which is proved in float32 instead, step by step from the reference's weights: `restart`
+        takes arrays as `initial_weights` gives them, and lets training go on from there.
+        """
+        self.twins.append(name)
+        self.restart = restart
+        return operation if self.dtype == "float32" else twin
+
     def phase(self, name: str) -> None:
-        """Close the open phase and open another: `load`, then `set_up`."""
+        """Close the open phase and open another: `load`, then `set_up`, perhaps `compile`."""
         self.line.begins(name)
 
     def epochs(self) -> Iterator["Epoch"]:
@@ -150,6 +164,7 @@ class Run:
                 "threads": {"framework": reported} | counts,
                 "pools": pools,
                 "device": device,
+                "twins": self.twins,
             },
             "measured": {
                 "first_step_seconds": self.done[0].first_step,
@@ -270,9 +285,42 @@ class Epoch:
 
     def batches(self, order) -> Iterator:
         """Slices of `order` (this epoch's, in whatever type indexes the framework's arrays)."""
-        for start in range(0, len(order), self.run.batch_size):
-            batch = order[start : start + self.run.batch_size]
+        starts = range(0, len(order), self.run.batch_size)
+        batches = [order[start : start + self.run.batch_size] for start in starts]
+        if self.run.flags.restarts:
+            yield from self.restarted(batches)
+            return
+        for batch in batches:
             yield from self.step(batch, len(batch))
+
+    def restarted(self, batches: list) -> Iterator:
+        """The same, each step restarted from the reference's weights; not while timed.
+
+        These are the step's own, or those of the step before, which is then done once more, so that
+        the loss shows its update, too. docs/gate.md says when, and what the file holds.
+        """
+        steps = np.load(self.run.flags.restarts, mmap_mode="r")[self.index * len(batches) :]
+        for place, (batch, step) in enumerate(zip(batches, steps, strict=False)):
+            one_before, *weights = step
+            self.run.restart([np.array(weight) for weight in weights])
+            if one_before:
+                yield batches[place - 1]
+                self.losses.pop()
+            yield from self.step(batch, len(batch))
+
+    def whole(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All batches of `order` at once, for a trainer that takes an epoch as a whole.
+
+        The full ones as an array (steps, batch_size), and the images of the last, smaller one,
+        whose number may be 0. `losses` then takes those of all steps.
+        """
+        self._within_clock()
+        if self.run.flags.restarts:
+            raise RuntimeError("who takes an epoch as a whole cannot be restarted at each step")
+        size = self.run.batch_size
+        full, rest = np.split(order, [len(order) // size * size])
+        self.steps, self.images = -(-len(order) // size), len(order)
+        return full.reshape(-1, size), rest
 
     def waits(self, loader: Iterable) -> Iterator:
         """The loader's batches; the time until each is there is counted as waiting."""

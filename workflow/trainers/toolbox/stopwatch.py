@@ -20,7 +20,8 @@ from dataclasses import dataclass, field, replace
 from toolbox.nvml import Gpu
 
 # The parts of a run, in the order in which they begin; `between` and `epochs` take turns.
-PARTS = ("import", "load", "set_up", "between", "epochs", "loader_pass", "evaluation", "rest")
+BEFORE_EPOCHS = ("import", "load", "set_up", "compile")
+PARTS = (*BEFORE_EPOCHS, "between", "epochs", "loader_pass", "evaluation", "rest")
 LOOK_SECONDS = 0.25  # between two looks at the processes, and more where a look takes long:
 LOOK_SHARE = 1 / 400  # no more than this share of a core goes into looking
 END_SECONDS = 5.0  # what processes may need to end after the trainer that started them

@@ -15,7 +15,7 @@ from jsonschema_rs import Draft202012Validator
 from evenhand.checks import audit_record, audit_round, findings
 from evenhand.checks.audit_round import Excerpt
 from evenhand.checks.findings import Finding, Subject
-from evenhand.core.identity import Competitor, Rehearsal, Round, Run, losses_path
+from evenhand.core.identity import Competitor, Proof, Round, Run, losses_path, proof
 from evenhand.core.schemas import ROOT, schema
 from toolbox.record import Record, is_sealed
 
@@ -40,9 +40,9 @@ class Audit:
         self.rows += [findings.row(subject, finding, self.results) for finding in found]
 
     def everything(
-        self, records: Iterable[Path], rounds: Iterable[Path], rehearsals: Iterable[Path]
+        self, records: Iterable[Path], rounds: Iterable[Path], proofs: Iterable[Path]
     ) -> None:
-        """Audit these rounds, the records that belong to them, and rehearsals.
+        """Audit these rounds, the records that belong to them, and proofs: rehearsals, restarts.
 
         The records of one round at a time are in memory, and of the others what rounds are compared
         by: all of them together may be too large.
@@ -65,8 +65,8 @@ class Audit:
                 found = audit_round.members(round_, content, read, members[round_])
                 for subject, finding in found:
                     self.add(subject, finding)
-        for rehearsal in map(Rehearsal.from_path, rehearsals):
-            self.record(rehearsal, opened.get(rehearsal.of))
+        for subject in map(proof, proofs):
+            self.record(subject, opened.get(subject.of))
         for subject, finding in audit_round.between_rounds(opened, members, self.results):
             self.add(subject, finding)
         runs = {run: excerpt for of_round in members.values() for run, excerpt in of_round.items()}
@@ -90,7 +90,7 @@ class Audit:
             self.add(round_, *audit_round.opening(content))
         return content
 
-    def record(self, subject: Run | Rehearsal, opened: dict | None) -> Record | None:
+    def record(self, subject: Run | Proof, opened: dict | None) -> Record | None:
         """A record, checked by itself and against its round; None if it is none."""
         path = subject.path(self.results)
         content = self.read(subject, path, self.record_schema)
@@ -105,7 +105,7 @@ class Audit:
         return record
 
     def read(
-        self, subject: Run | Rehearsal | Round, path: Path, schema: Draft202012Validator
+        self, subject: Run | Proof | Round, path: Path, schema: Draft202012Validator
     ) -> dict | None:
         """The content of a file that follows its schema; otherwise a finding and None."""
         try:

@@ -14,14 +14,14 @@ import numpy as np
 
 from evenhand.checks.findings import Finding
 from evenhand.core import axes
-from evenhand.core.identity import Competitor, Rehearsal, Run, losses_path
+from evenhand.core.identity import Competitor, Proof, Run, losses_path
 from evenhand.core.schemas import Refused
 from evenhand.environments.locks import INSTALLERS, canonical, locked_versions
 from evenhand.model.mlp import weight_shapes
 from toolbox.machine import fingerprint
-from toolbox.record import Environment, Measured, Record, Requested, sha256
+from toolbox.record import Environment, Measured, Phase, Record, Requested, sha256
+from toolbox.stopwatch import BEFORE_EPOCHS
 
-BEFORE = ("import", "load", "set_up")  # the phases before the first clock
 # What sums of seconds may be off: rounding of the numbers, and no more.
 CLOCK_SECONDS = 0.01
 # docs/trust.md says what honest runs were seen to take, and why a limit is where it is.
@@ -69,9 +69,7 @@ def sha256_if_there(path: Path) -> str | None:
     return sha256(path) if path.exists() else None
 
 
-def check(
-    record: Record, path: Path, subject: Run | Rehearsal, project: Project
-) -> Iterator[Finding]:
+def check(record: Record, path: Path, subject: Run | Proof, project: Project) -> Iterator[Finding]:
     """Everything that is wrong with one record, which lies at `path`, its round aside."""
     track, (framework, device) = subject.of.track, Competitor.parse(subject.competitor)
     try:
@@ -84,19 +82,20 @@ def check(
         return
     requested, environment, measured = record.requested, record.environment, record.measured
     yield from identity(requested, subject)
-    if requested.dtype != ("float32" if isinstance(subject, Run) else "float64"):
+    if requested.dtype != subject.dtype:
         yield Finding("settings", f"computed in {requested.dtype}")
     yield from by_itself(record, losses_path(path), project)
     if environment.device != facts["device_names"].get(device, device):
         yield Finding("device", f"asked for {device}, worked on {environment.device}")
     yield from code(environment, project.trainer(track, framework), project.toolbox)
+    yield from twins(environment, axes.has_twin(track, framework, project.root))
     yield from protocol(requested, environment, start, project)
     if has_gpu:
         yield from gpu(environment.gpu, measured.gpu)
     yield from packages(environment, subject.competitor, project)
     if environment.machine["fingerprint"] != fingerprint(environment.machine):
         yield Finding("fingerprint", "the fingerprint is not that of the hardware")
-    if isinstance(subject, Run):  # the seconds of a rehearsal do not count
+    if isinstance(subject, Run):  # the seconds of a proof do not count
         yield from while_timed(record, facts, requested.loader_workers if has_loader else 0)
 
 
@@ -125,7 +124,7 @@ def while_timed(record: Record, framework: Mapping, loader_workers: int) -> Iter
     yield from helpers(measured, workers.processes, compiler == "processes")
 
 
-def identity(requested: Requested, subject: Run | Rehearsal) -> Iterator[Finding]:
+def identity(requested: Requested, subject: Run | Proof) -> Iterator[Finding]:
     """The record is of the run that its path names."""
     of = subject.of
     path = (of.track, of.scenario, of.number, *Competitor.parse(subject.competitor))
@@ -192,7 +191,12 @@ def clocks(measured: Measured) -> Iterator[Finding]:
 
 def begin_of_epochs(measured: Measured) -> float:
     """When the first epoch may begin: everything is prepared, and the order is not yet known."""
-    return sum(measured.phases[name].seconds for name in BEFORE)
+    return sum(phase.seconds for phase in before_epochs(measured))
+
+
+def before_epochs(measured: Measured) -> list[Phase]:
+    """The phases before the first clock that the run had."""
+    return [phase for name in BEFORE_EPOCHS if (phase := measured.phases[name])]
 
 
 def trainers_clock(measured: Measured, by_quota: float) -> Iterator[Finding]:
@@ -224,7 +228,7 @@ def outside_the_clock(measured: Measured) -> Iterator[Finding]:
         yield Finding("gap", f"{found}, between epochs of {epoch:.2f} s")
     if sum(gaps) > phases["between"].seconds + CLOCK_SECONDS:
         yield Finding("gap", "the time between the clocks is more than the phase of that name")
-    prepared = sum(phases[name].processor_seconds for name in BEFORE)
+    prepared = sum(phase.processor_seconds for phase in before_epochs(measured))
     if prepared > PREPARED_SECONDS + 2 * of_epochs:
         found = f"{prepared:.0f} processor seconds before the first epoch, twice what epochs take"
         yield Finding("gap", found)
@@ -350,6 +354,13 @@ def code(
         yield Finding("trainer", "another trainer ran than the one that is shown")
     if environment.toolbox_sha256 != toolbox_sha256:
         yield Finding("toolbox", "another toolbox ran than today's")
+
+
+def twins(environment: Environment, declared: bool) -> Iterator[Finding]:
+    """Who computes with other operations in float64 declares it where the workflow sees it."""
+    if environment.twins and not declared:
+        found = f"float64 twins that its trainer does not declare: {', '.join(environment.twins)}"
+        yield Finding("twins", found)
 
 
 def protocol(

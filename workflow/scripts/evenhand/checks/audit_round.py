@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from evenhand.checks.findings import Finding, Subject
-from evenhand.core.identity import Rehearsal, Round, Run
+from evenhand.core.identity import Proof, Round, Run
 from evenhand.model.mlp import flop_per_image
 from toolbox.launch import PRELOADED, RECORDED
 from toolbox.machine import HARDWARE, fingerprint
@@ -94,7 +94,7 @@ def fastest_cores(rounds: Iterable[dict | None]) -> dict[str, float]:
 
 def member(
     record: Record,
-    subject: Run | Rehearsal,
+    subject: Run | Proof,
     opened: dict | None,
     core_flops: Mapping[str, float],
 ) -> Iterator[Finding]:
@@ -115,7 +115,7 @@ def member(
     began = datetime.fromisoformat(record.measured.started)
     if (began - datetime.fromisoformat(opened["opened"])).total_seconds() < -DATE_SECONDS:
         yield Finding("clock", "began before its round was opened")
-    if isinstance(subject, Run):  # a rehearsal is not timed: it may run anywhere
+    if isinstance(subject, Run):  # a proof is not timed: it may run anywhere
         yield from machine(record.environment.machine, opened["machine"])
         flops = core_flops[opened["machine"]["fingerprint"]]
         yield from peak(record, opened["peak"]["threads"] * flops)

@@ -25,6 +25,7 @@ STEPS_LEFT_OUT = "steps_left_out"  # detail: shape of the losses ≠ the referen
 STEP_LEFT_OUT = "step_left_out"
 DIVERGED = "diverged"
 REFERENCE_COPIED = "reference_copied"
+RESTARTED = "restarted"
 HALF_PRECISION = "half_precision"
 SINGLE_PRECISION = "single_precision"
 LOSS_SUMMED = "loss_summed"
@@ -69,6 +70,10 @@ def likely_cause(
         return Cause(STEPS_LEFT_OUT, f"{found} ≠ {due}")
     if "identical_steps" in outside:
         return Cause(REFERENCE_COPIED)
+    if (
+        tier == "restarted" and np.isfinite(losses).all()
+    ):  # where no step follows from those before it
+        return Cause(RESTARTED)
     if not outside.keys() - {"test_loss", "test_accuracy"}:
         return Cause(_code_of_test(outside, tier, expected.size))
     return Cause(_code(outside, run, reference, tier, sizes, first, rounding))

@@ -34,6 +34,7 @@ def run_row(record: Record, opened: dict, warmup_epochs: int) -> dict:
     waits = [epoch.wait_seconds for epoch in timed if epoch.wait_seconds is not None]
     typical = median(seconds)
     flop = flop_per_image(requested.layers) * requested.train_images
+    steps = requested.train_images / requested.batch_size  # the last one counts by its size
     order = opened["order"]
     # The peak is the processor's, and says nothing about a GPU.
     peak = {} if axes.device(requested.device)["gpu"] else opened["peak"]
@@ -56,6 +57,7 @@ def run_row(record: Record, opened: dict, warmup_epochs: int) -> dict:
         "import_seconds": phases["import"],
         "load_seconds": phases["load"],
         "set_up_seconds": phases["set_up"],
+        "compile_seconds": phases["compile"],
         "first_step_seconds": measured.first_step_seconds,
         "between_seconds": phases["between"],
         "training_seconds": phases["epochs"],
@@ -75,6 +77,7 @@ def run_row(record: Record, opened: dict, warmup_epochs: int) -> dict:
         "peak_threads": peak.get("threads"),
         "peak_kernel": peak.get("kernel"),
         "peak_library": peak.get("library"),
+        "products_seconds": peak["step_seconds"] * steps if peak else None,
         "share_of_peak": flop / typical / peak["flops"] if peak else None,
         "node": environment.machine["node"],
         "fingerprint": environment.machine["fingerprint"],

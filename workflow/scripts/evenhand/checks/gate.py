@@ -14,12 +14,12 @@ import pandas as pd
 from evenhand.checks.causes import REJECTED_BY_AUDIT, likely_cause
 from evenhand.checks.trained import NOTHING, Reference, Sizes, Trained, read, read_reference
 from evenhand.core.experiment import Experiment
-from evenhand.core.identity import Competitor, Rehearsal, Run
+from evenhand.core.identity import Competitor, Proof, Rehearsal, Restart, Run, proof
 from evenhand.model.mlp import relus_per_image
+from evenhand.model.reference import FLIPS
 
-# A ReLU whose input is this near to zero, relative to all inputs' root mean square, may flip in
-# float32: rounding errors near zero are 2.3e-7 of it, root mean square, and 2e-6 at most.
-FLIPS = 2e-6
+# What a run of each kind is held to.
+TIERS = {Rehearsal: "float64", Run: "float32", Restart: "restarted"}
 # Rounding differs from program to program: of so many steps or more, no honest run has a larger
 # share of losses that equal the reference's to the last bit. Of fewer, it may be all.
 ENOUGH_STEPS, IDENTICAL_STEPS = 64, 0.95
@@ -57,6 +57,11 @@ def limits(gate: dict, device: str, sizes: Sizes) -> Limits:
             "later_epochs": gate["float32_later_epochs"] * scatter**2,
             "test_loss": gate["float32_test_loss"] * scatter**2 / min(1, test_size),
             "test_accuracy": images * scatter,
+            "identical_steps": IDENTICAL_STEPS,
+        },
+        "restarted": {
+            "steps": gate["float32_restarted"],
+            "test_loss": gate["float32_first_epoch"],  # the last update may have a flipped ReLU
             "identical_steps": IDENTICAL_STEPS,
         },
     }
@@ -108,9 +113,10 @@ def judge(
         "test_loss": (distance(test_loss, reference.test_loss), ends),
         "test_accuracy": (images, ends),
     }
+    tests = {check: of_test for check, of_test in tests.items() if check in limit}
     if by_step.size >= ENOUGH_STEPS:
         tests["identical_steps"] = np.mean(by_step == 0, keepdims=True), [None]
-    if tier == "float64":
+    if "steps" in limit:
         checks = {"steps": (by_step, number)} | tests
     else:
         checks = {
@@ -156,10 +162,10 @@ def distance(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def step_rows(
     run: Trained, reference: Reference, tier: str, allowed: Limits, first: int
 ) -> pd.DataFrame:
-    """Every step's deviation, and its limit: in float32 only the `first` steps have one each."""
+    """Every step's deviation, and its limit: in float32 only the `first` have one, or restarted."""
     deviation = distance(aligned(run.losses, reference.losses.shape), reference.losses).ravel()
     step = np.arange(deviation.size) + 1
-    if tier == "float64":
+    if "steps" in allowed[tier]:
         limit_of_step = np.full(step.shape, allowed[tier]["steps"])
     else:
         limit_of_step = np.where(step <= first, allowed[tier]["first_steps"], np.nan)
@@ -173,24 +179,24 @@ def tables(
     experiment: Experiment,
     results: Path,
     records: Iterable[Path],
-    rehearsals: Iterable[Path],
+    proofs: Iterable[Path],
     audit: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What gate.csv and gate_steps.csv hold: each run's checks, every step of rehearsed rounds.
 
-    `records` are those of the timed runs, float32; `rehearsals` those of the float64 runs, which
-    prove nothing where `audit`, the table of its findings, has an error about them.
+    `records` are those of the timed runs, `proofs` those of rehearsals and restarts, which prove
+    nothing where `audit`, the table of its findings, has an error about them.
     """
     gate, rejected = experiment.config["gate"], rejections(audit)
     # The runs of a round come one after another; all references may be a lot.
     reference_in = lru_cache(maxsize=1)(read_reference)
     checks, steps = [], []
-    for subject in chain(map(Rehearsal.from_path, rehearsals), map(Run.from_path, records)):
+    for subject in chain(map(proof, proofs), map(Run.from_path, records)):
         of, (framework, device) = subject.of, Competitor.parse(subject.competitor)
-        tier = "float64" if isinstance(subject, Rehearsal) else "float32"
+        tier = TIERS[type(subject)]
         values = (of.track, of.scenario, framework, device, subject.competitor, of.number, tier)
         identity = dict(zip(IDENTITY, values, strict=True))
-        doubt = rejected.get(subject.path(results)) if tier == "float64" else None
+        doubt = rejected.get(subject.path(results)) if isinstance(subject, Proof) else None
         run = NOTHING if doubt else read(subject.path(results))
         training = experiment.same_training(of.scenario)
         reference = reference_in(results / f"reference/{training}/{of.number}.npz")

@@ -23,6 +23,8 @@ FILES = {  # where the members of each axis lie, seen from the project's root
 # What begins each of a trainer's sections.
 BANNER = re.compile(r"^# ---- \d\. .+ -+\n", re.MULTILINE)
 SECTIONS = 4
+# How a trainer declares that an operation has no float64, see toolbox.run.Run.twin.
+TWIN = re.compile(r"\brun\.twin\(")
 
 
 def names(axis: str, root: Path = ROOT) -> list[str]:
@@ -81,6 +83,12 @@ def image_count(dataset_name: str, part: str, root: Path = ROOT) -> int:
 def trainer(track_name: str, framework_name: str, root: Path = ROOT) -> Path:
     """The program that trains a framework in a track, whether it is there or not."""
     return root / f"workflow/trainers/{track_name}/{framework_name}_mlp.py"
+
+
+def has_twin(track_name: str, framework_name: str, root: Path = ROOT) -> bool:
+    """Whether a trainer declares that in float64 it computes with another operation."""
+    file = trainer(track_name, framework_name, root)
+    return file.exists() and bool(TWIN.search(file.read_text(encoding="utf-8")))
 
 
 def trainer_parts(source: str) -> list[str]:

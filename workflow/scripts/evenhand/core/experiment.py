@@ -59,8 +59,13 @@ class Experiment:
             and axes.trainer(track, Competitor.parse(name).framework, self.root).exists()
         ]
 
-    def files_of_all(self, pattern: str, tracks: Sequence[str] | None = None) -> list[str]:
-        """The pattern's paths, each once, for every run of these tracks, or of all of them."""
+    def files_of_all(
+        self, pattern: str, tracks: Sequence[str] | None = None, with_twin: bool = False
+    ) -> list[str]:
+        """The pattern's paths, each once, for every run of these tracks, or of all of them.
+
+        `with_twin`: of those alone whose trainer declares one.
+        """
         paths = [
             pattern.format(
                 track=track,
@@ -76,13 +81,29 @@ class Experiment:
             if tracks is None or track in tracks
             for number in range(self.config["rounds"])
             for competitor in self.competitors(track)
+            if not with_twin or self.has_twin(track, competitor)
         ]
         return list(dict.fromkeys(paths))
+
+    @cache  # noqa: B019, as below
+    def has_twin(self, track: str, competitor: str) -> bool:
+        """Whether a competitor's trainer declares a float64 twin: its steps are restarted."""
+        return axes.has_twin(track, Competitor.parse(competitor).framework, self.root)
 
     def tracks_with(self, key: str, value) -> list[str]:
         """The tracks whose file says so, in the configuration's order."""
         return [
             track for track in self.config["tracks"] if axes.track(track, self.root)[key] == value
+        ]
+
+    @cached_property
+    def improvements(self) -> list[tuple[str, str, str]]:
+        """Each track that improves another one, this one, and a scenario that both are run in."""
+        return [
+            (track, improved, scenario)
+            for track, scenario in self.contests
+            for improved in [axes.track(track, self.root)["improves"]]
+            if (improved, scenario) in self.contests
         ]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Who and which: competitors, runs, rounds, rehearsals, and where their files lie in `results/`.
+"""Who and which: competitors, runs, rounds, proofs, and where their files lie in `results/`.
 
 The one place that takes `framework-device` and the paths of results apart.
 """
@@ -46,12 +46,16 @@ class Round:
     def rehearsal(self, competitor: str) -> "Rehearsal":
         return Rehearsal(self, competitor)
 
+    def restart(self, competitor: str) -> "Restart":
+        return Restart(self, competitor)
+
 
 @dataclass(frozen=True, order=True)
 class _InRound:
     """What a competitor does with what a round was given."""
 
     folder: ClassVar[str]  # in results/
+    dtype: ClassVar[str] = "float32"  # that it computes in
     of: Round
     competitor: str
 
@@ -78,6 +82,22 @@ class Rehearsal(_InRound):
     """The same in float64, not timed: results/rehearsals/{track}/{scenario}/{round}/...json."""
 
     folder = "rehearsals"
+    dtype = "float64"
+
+
+class Restart(_InRound):
+    """Not timed, each step from the reference's weights: results/restarts/.../{competitor}.json."""
+
+    folder = "restarts"
+
+
+Proof = Rehearsal | Restart  # what is run to prove a computation, and not for its time
+
+
+def proof(path: Path) -> Proof:
+    """The rehearsal or restart with this record."""
+    kinds = {kind.folder: kind for kind in (Rehearsal, Restart)}
+    return kinds[path.parts[-5]].from_path(path)
 
 
 def losses_path(record: Path) -> Path:

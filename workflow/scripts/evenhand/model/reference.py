@@ -5,7 +5,7 @@ toolbox, so that a mistake there shows as a deviation. Goodfellow, Bengio, Courv
 Learning", 2016, sections 6.2.2 (softmax and cross-entropy), 6.5 (back-propagation), 8.3.1 (SGD).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,9 @@ class Layer(NamedTuple):
 
 Weights = list[Layer]  # from the first layer to the last
 
+# A ReLU whose input is this near to zero, relative to all inputs' root mean square, may flip in
+# float32: rounding errors near zero are 2.3e-7 of it, root mean square, and 2e-6 at most.
+FLIPS = 2e-6
 # Of so many first steps the loss after the update is kept, too: a trainer may take it by mistake.
 STEPS_LOOKED_AT_TWICE = 10
 
@@ -98,11 +101,13 @@ def train(
     order: Iterable[np.ndarray],
     batch_size: int,
     learning_rate: float,
+    before_step: Callable[[Weights], None] = lambda weights: None,
 ) -> dict[str, np.ndarray]:
     """Plain SGD from `weights`, one epoch for each permutation in `order`.
 
     The last batch of an epoch is what remains; loss and gradient are its own mean. Computes in the
-    precision of the images and weights. Returns losses and nearest_zero (epochs, steps), of the
+    precision of the images and weights. `before_step` is shown the weights before each step, which
+    change afterwards. Returns losses and nearest_zero (epochs, steps), of the
     first batches losses_after_update (steps,), and after each epoch test_loss and test_accuracy, a
     fraction, (epochs,).
     """
@@ -111,6 +116,7 @@ def train(
     steps, after_update, tests = [], [], []
     for epoch in order:
         for start in range(0, len(epoch), batch_size):
+            before_step(weights)
             batch = epoch[start : start + batch_size]
             images, labels = x[batch], y[batch]
             inputs, sums = forward(images, weights)

@@ -55,6 +55,11 @@ class Jobs:
         """`default` or a number."""
         return self.training(wildcards)["threads"]
 
+    def products(self, wildcards) -> dict:
+        """What the matrix products of a scenario's training are, and what they are done with."""
+        training = self.training(wildcards)
+        return {key: training[key] for key in ("threads", "batch_size", "layers")}
+
     # ---- Of a round ------------------------------------------------------
 
     def order(self, wildcards) -> list[str]:
@@ -187,6 +192,15 @@ class Jobs:
             seed=self.seed(wildcards),
         )
         return shlex.join(settings.flags())
+
+    def reference_weights(self, wildcards) -> str:
+        """Where a restart finds the weights of its round's reference."""
+        training = self.experiment.same_training(wildcards.scenario)
+        return f"results/reference/{training}/{wildcards.round}.weights.npy"
+
+    def restart_flags(self, wildcards, input) -> str:
+        """The same for a restart, which is told where the reference's weights are."""
+        return f"{self.trainer_flags(wildcards, input)} --restarts {shlex.quote(input.weights)}"
 
     def rehearsal_flags(self, wildcards, input) -> str:
         """The same for a rehearsal, which computes in float64."""
