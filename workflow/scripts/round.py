@@ -16,7 +16,7 @@ if __name__ == "__main__":
         params.nodes,
         params.seed,
         params.order,
-        params.threads,
+        params.products,
         Path(snakemake.input.secret).read_text().strip(),
     )
     write(snakemake.output[0], content)

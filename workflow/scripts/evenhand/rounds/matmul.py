@@ -1,13 +1,16 @@
 """A program: how fast NumPy multiplies matrices with one thread and with more, as JSON.
 
-    python workflow/scripts/evenhand/rounds/matmul.py THREADS
+    python workflow/scripts/evenhand/rounds/matmul.py THREADS BATCH_SIZE LAYER LAYER ...
 
-A process of its own, since a library reads the variables that steer it once, when it is loaded.
+Square matrices, and those of a training step: layers are the sizes from inputs to classes. A
+process of its own, since a library reads the variables that steer it once, when it is loaded.
 """
 
 import json
 import sys
 import time
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -58,6 +61,38 @@ def best_rate(threads: int, seconds: float = SECONDS) -> dict:
     }
 
 
+def step_seconds(
+    threads: int, batch_size: int, layers: Sequence[int], seconds: float = SECONDS
+) -> float:
+    """The bare matrix products of one training step, float32, with so many threads.
+
+    Of a layer: x W', the gradient of W, and but for the first that of x; between fixed arrays, and
+    nothing else. The least of many times: what these shapes allow, where large squares do not say.
+    """
+    rng = np.random.default_rng(0)
+    products = []
+    for place, (inputs, outputs) in enumerate(pairwise(layers)):
+        x, w, gradient = (
+            rng.random(shape, dtype=np.float32)
+            for shape in ((batch_size, inputs), (outputs, inputs), (batch_size, outputs))
+        )
+        products += [(x, w.T), (gradient.T, x)] + [(gradient, w)] * (place > 0)
+    products = [(a, b, np.empty((len(a), b.shape[1]), np.float32)) for a, b in products]
+    least = float("inf")
+    with threadpool_limits(limits=threads, user_api="blas"):
+        end = time.monotonic() + seconds
+        while least == float("inf") or time.monotonic() < end:
+            begin = time.perf_counter()
+            for a, b, out in products:
+                np.matmul(a, b, out=out)
+            least = min(least, time.perf_counter() - begin)
+    return least
+
+
 if __name__ == "__main__":
-    with_one, with_all = (best_rate(threads) for threads in (1, int(sys.argv[1])))
-    print(json.dumps([with_one, with_all]))
+    all_threads, batch_size, *layers = map(int, sys.argv[1:])
+    both = [
+        best_rate(threads) | {"step_seconds": step_seconds(threads, batch_size, layers)}
+        for threads in (1, all_threads)
+    ]
+    print(json.dumps(both))
