@@ -19,10 +19,11 @@ FAILED |= {"check": "steps", "step": None}
 
 def written(runs, reasons, published):
     """The comparison, and its Markdown."""
-    table, changes = compare.compare(runs, runs, reasons, COMPETITORS, SETTINGS)
-    beside = remarks.remarks(table, changes, runs, runs, reasons, SETTINGS["spread_limit"])
+    table, changes, gains = compare.compare(runs, runs, reasons, COMPETITORS, [], SETTINGS)
+    tests = compare.tests_of_differences(table, changes, gains)
+    beside = remarks.remarks(table, tests, runs, runs, reasons, SETTINGS["spread_limit"])
     table = remarks.with_notes(table, beside, text())
-    return table, markdown(table, changes, runs, published, SETTINGS)
+    return table, markdown(table, changes, gains, runs, published, SETTINGS)
 
 
 def cells(line):
@@ -78,6 +79,6 @@ def test_numbers_are_not_formatted_a_second_time():
 
 def test_a_comparison_without_pairs_is_but_its_introduction():
     runs = make_runs({"pytorch-cpu": 0.4})
-    table, changes = compare.compare(runs, runs, {}, COMPETITORS, SETTINGS)
-    assert changes.empty
-    assert "|" not in markdown(table.assign(notes=""), changes, runs, {}, SETTINGS)
+    table, *others = compare.compare(runs, runs, {}, COMPETITORS, [], SETTINGS)
+    assert all(table.empty for table in others)
+    assert "|" not in markdown(table.assign(notes=""), *others, runs, {}, SETTINGS)

@@ -82,7 +82,8 @@ def with_remarks(runs, audit=None, gate=None, check=None, settings=SETTINGS):
     check = make_check(runs) if check is None else check
     sound = compare.admit(runs, make_audit() if audit is None else audit)
     reasons = compare.not_comparable(runs, gate, check)
-    table, changes = compare.compare(runs, sound, reasons, COMPETITORS, settings)
+    table, *others = compare.compare(runs, sound, reasons, COMPETITORS, [], settings)
     assert list(table.columns) == compare.COMPARISON
-    beside = remarks.remarks(table, changes, runs, sound, reasons, settings["spread_limit"])
+    tests = compare.tests_of_differences(table, *others)
+    beside = remarks.remarks(table, tests, runs, sound, reasons, settings["spread_limit"])
     return remarks.with_notes(table, beside, text()), beside

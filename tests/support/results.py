@@ -66,6 +66,7 @@ def compared(tables: dict, config: dict) -> dict[str, pd.DataFrame]:
         "comparison": found.comparison,
         "remarks": found.remarks,
         "thread_effect": found.thread_effect,
+        "gains": found.gains,
         "nodes": nodes.by_fingerprint(sound, found.comparison, config["comparison"]["confidence"]),
     }
 

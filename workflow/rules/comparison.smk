@@ -33,6 +33,11 @@ rule compare:
             category="Comparison",
             caption="../report/thread_effect.rst",
         ),
+        gains=report(
+            "results/gains.csv",
+            category="Comparison",
+            caption="../report/gains.rst",
+        ),
     log:
         "logs/compare.log",
     localrule: True  # seconds, less than a cluster's job costs

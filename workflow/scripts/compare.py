@@ -1,4 +1,4 @@
-"""Compare competitors: verdicts, remarks beside them, and how ratios change between scenarios."""
+"""Compare competitors: verdicts, remarks, effects of scenarios, gains of one track over another."""
 
 from pathlib import Path
 
@@ -19,4 +19,5 @@ if __name__ == "__main__":
     write_table(found.comparison, output.table)
     write_table(found.remarks, output.remarks)
     write_table(found.thread_effect, output.thread_effect)
+    write_table(found.gains, output.gains)
     Path(output.markdown).write_text(found.markdown, encoding="utf-8")

@@ -2,8 +2,10 @@
 
 comparison.csv has a row for each pair in a track and scenario: ratio = seconds of a / seconds of b,
 and rounds_needed counts those beyond the rounds at hand. thread_effect.csv has a row for each pair
-and each two scenarios of a track: change = ratio_y / ratio_x. All tests of both are one family: the
-error rates are those of the whole page. docs/tables.md has every column.
+and each two scenarios of a track: change = ratio_y / ratio_x. gains.csv has a row for each
+competitor and each track that improves another: ratio = seconds here / seconds there. All tests
+of the three are one family: the error rates are those of the whole page. docs/tables.md has every
+column.
 """
 
 from itertools import combinations
@@ -18,6 +20,8 @@ from evenhand.core.identity import Competitor
 from evenhand.core.schemas import ROOT
 
 SECONDS = "median_epoch_seconds"  # of a run: the epochs after the warm-up
+# What else a process takes, of which the toolbox's share is the same for everybody.
+TIMES = [SECONDS, "process_seconds", "evaluation_seconds", "loader_pass_seconds", "epochs"]
 CONTEST = ["track", "scenario"]
 PAIR = [*CONTEST, "a", "b"]
 RUN = [*CONTEST, "round", "competitor"]
@@ -30,6 +34,11 @@ COMPARISON = [
 CHANGES = [
     *("track", "a", "b", "scenario_x", "scenario_y"),
     *("rounds", "ratio_x", "ratio_y", "change", "low", "high", "p_value", "verdict"),
+]
+GAINS = [
+    *("track", "improves", "scenario", "competitor", "rounds", "ratio", "low", "high"),
+    *("p_value", "p_same", "verdict", "rounds_needed", "cost_seconds", "saving_seconds"),
+    *("break_even", "break_even_low", "break_even_high"),
 ]
 
 # Why a competitor is not ranked, by (track, scenario, competitor): a remark's code and details.
@@ -111,9 +120,7 @@ def pair(sound: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     has one machine, and its runs one fingerprint, unless one used a GPU and another did not: such
     a pair's kind is both, as `a / b`.
     """
-    by_round = sound[["round", "competitor", SECONDS, "fingerprint"]].set_index("round")
-    of_a, of_b = (by_round[by_round["competitor"] == name] for name in (a, b))
-    both = of_a.join(of_b, how="inner", suffixes=("_a", "_b")).sort_index()
+    both = by_round(*(sound[sound["competitor"] == name] for name in (a, b)), [SECONDS])
     kind, other = both["fingerprint_a"], both["fingerprint_b"]
     return pd.DataFrame(
         {
@@ -121,6 +128,12 @@ def pair(sound: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
             "fingerprint": kind.where(kind == other, kind + BOTH + other),
         }
     )
+
+
+def by_round(of_a: pd.DataFrame, of_b: pd.DataFrame, times: list[str]) -> pd.DataFrame:
+    """Times and fingerprints of two tables with a run a round, side by side where both have one."""
+    of_a, of_b = (runs[[*times, "fingerprint"]].set_index(runs["round"]) for runs in (of_a, of_b))
+    return of_a.join(of_b, how="inner", suffixes=("_a", "_b")).sort_index()
 
 
 def spread(sound: pd.DataFrame, competitor: str) -> float:
@@ -134,41 +147,56 @@ def compare(
     sound: pd.DataFrame,
     reasons: Reasons,
     competitors: list[str],
+    improvements: list[tuple[str, str, str]],
     settings: dict,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row for each pair, and a row for each change of a pair's ratio between two scenarios.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """A row for each pair, for each change of a pair's ratio between two scenarios, for each gain.
 
-    `competitors` are in the config's order, of which a pair's b comes first; `sound` are the
-    admitted of `runs`; `settings` is the config's section `comparison`. P-values are Holm-adjusted
-    over everything that can be tested: those of differences and of changes together, and those of
-    sameness, which is another kind of error, for themselves.
+    `competitors` are in the config's order, of which a pair's b comes first; `improvements` are
+    those of the experiment; `sound` are the admitted of `runs`; `settings` is the config's section
+    `comparison`. P-values are Holm-adjusted over everything that can be tested: those of
+    differences, changes and gains together, and those of sameness, which is another kind of error,
+    for themselves.
     """
     margin, confidence = settings["margin"], settings["confidence"]
     pairs = _pairs(runs, sound, reasons, competitors, settings)
     changes = _changes(sound, reasons, competitors, confidence)
+    gains = _gains(runs, sound, reasons, competitors, improvements, settings)
 
-    adjusted = inference.holm([*pairs["p_value"], *changes["p_value"]])
-    pairs["p_value"], changes["p_value"] = np.split(adjusted, [len(pairs)])
-    pairs["p_same"] = inference.holm(pairs["p_same"])
-
-    verdicts = inference.verdict(pairs["ratio"], pairs["p_value"], pairs["p_same"], confidence)
-    pairs["verdict"] = np.where(pairs["comparable"], verdicts, "not comparable")
+    tested = [pairs, changes, gains]
+    adjusted = inference.holm(pd.concat([table["p_value"] for table in tested]))
+    for table, of_table in zip(tested, _split(adjusted, tested), strict=True):
+        table["p_value"] = of_table
+    tests = tests_of_differences(*tested)
     changes["verdict"] = inference.change_verdict(changes["change"], changes["p_value"], confidence)
-    tests = tests_of_differences(pairs, changes)
-    pairs["rounds_needed"] = [
-        inference.rounds_needed(d, tests, margin, confidence) if verdict == "undecided" else np.nan
-        for d, verdict in zip(pairs["d"], pairs["verdict"], strict=True)
-    ]
+
+    tested = [pairs, gains]
+    adjusted = inference.holm(pd.concat([table["p_same"] for table in tested]))
+    for table, of_table in zip(tested, _split(adjusted, tested), strict=True):
+        table["p_same"] = of_table
+        verdicts = inference.verdict(table["ratio"], table["p_value"], of_table, confidence)
+        table["verdict"] = np.where(table["comparable"], verdicts, "not comparable")
+        table["rounds_needed"] = [
+            inference.rounds_needed(d, tests, margin, confidence)
+            if verdict == "undecided"
+            else np.nan
+            for d, verdict in zip(table["d"], table["verdict"], strict=True)
+        ]
     pairs["words"] = [
         inference.words(verdict, needed, margin)
         for verdict, needed in zip(pairs["verdict"], pairs["rounds_needed"], strict=True)
     ]
-    return pairs[COMPARISON], changes[CHANGES]
+    return pairs[COMPARISON], changes[CHANGES], gains[GAINS]
 
 
-def tests_of_differences(pairs: pd.DataFrame, changes: pd.DataFrame) -> int:
-    """How many differences and changes were tested: the family that `p_value` is adjusted for."""
-    return int(pairs["p_value"].count() + changes["p_value"].count())
+def _split(values: np.ndarray, tables: list[pd.DataFrame]) -> list[np.ndarray]:
+    """The values of each table's rows, which stand one after another."""
+    return np.split(values, np.cumsum([len(table) for table in tables])[:-1])
+
+
+def tests_of_differences(*tables: pd.DataFrame) -> int:
+    """How many p-values of differences these tables have, which are adjusted for one another."""
+    return int(sum(table["p_value"].count() for table in tables))
 
 
 def _pairs(
@@ -241,3 +269,67 @@ def _changes(
                 tested = found.ratio, found.low, found.high, found.p_different
                 rows.append((track, a, b, x, y, len(both), *ratios, *tested))
     return pd.DataFrame(rows, columns=CHANGES[:-1])
+
+
+def _gains(
+    runs: pd.DataFrame,
+    sound: pd.DataFrame,
+    reasons: Reasons,
+    competitors: list[str],
+    improvements: list[tuple[str, str, str]],
+    settings: dict,
+) -> pd.DataFrame:
+    """What a track brings each competitor over the track that it improves, before adjustment.
+
+    Rounds are paired by number, where both tracks have the competitor on one kind of machine. A
+    process takes cost + epochs * seconds, the toolbox's own work aside: `cost_seconds` is what the
+    track costs more once, `saving_seconds` what it saves each epoch, and `break_even` follows from
+    both. Besides the table's columns: `comparable` and `d`, as `_pairs` has them.
+    """
+    rows = []
+    for track, improves, scenario in improvements:
+        present = set(of_scenario(runs, track, scenario)["competitor"])
+        present &= set(of_scenario(runs, improves, scenario)["competitor"])
+        for name in (name for name in competitors if name in present):
+            here, there = (
+                of_track[of_track["competitor"] == name]
+                for of_track in (of_scenario(sound, of, scenario) for of in (track, improves))
+            )
+            both = by_round(here, there, TIMES)
+            both = both[both["fingerprint_a"] == both["fingerprint_b"]]
+            comparable = not any((of, scenario, name) in reasons for of in (track, improves))
+            both = both if comparable else both[:0]
+            d = inference.log_ratios(both[f"{SECONDS}_a"], both[f"{SECONDS}_b"])
+            found = inference.effect(d, settings["margin"], settings["confidence"])
+            cost = _once(both, "a") - _once(both, "b")
+            saving = (both[f"{SECONDS}_b"] - both[f"{SECONDS}_a"]).to_numpy()
+            even = inference.break_even(cost, saving, settings["confidence"])
+            rows.append(
+                {
+                    "track": track,
+                    "improves": improves,
+                    "scenario": scenario,
+                    "competitor": name,
+                    "rounds": len(both),
+                    "ratio": found.ratio,
+                    "low": found.low,
+                    "high": found.high,
+                    "p_value": found.p_different,
+                    "p_same": found.p_same,
+                    "cost_seconds": cost.mean() if len(cost) else np.nan,
+                    "saving_seconds": saving.mean() if len(saving) else np.nan,
+                    "break_even": even.epochs,
+                    "break_even_low": even.low,
+                    "break_even_high": even.high,
+                    "comparable": comparable,
+                    "d": d,
+                }
+            )
+    return pd.DataFrame(rows, columns=[*GAINS, "comparable", "d"])
+
+
+def _once(both: pd.DataFrame, side: str) -> np.ndarray:
+    """The seconds that a process takes whatever the number of its epochs; compiling is in it."""
+    of = {name: both[f"{name}_{side}"].fillna(0).to_numpy() for name in TIMES}
+    toolbox = of["evaluation_seconds"] + of["loader_pass_seconds"]
+    return of["process_seconds"] - toolbox - of["epochs"] * of[SECONDS]

@@ -10,6 +10,7 @@ explains the choices and has their error rates.
 
 Sources
     Student, "The probable error of a mean", Biometrika 6, 1908
+    Fieller, "Some problems in interval estimation", J. Roy. Statist. Soc. B 16, 1954
     Grubbs, "Procedures for detecting outlying observations in samples", Technometrics 11, 1969
     Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6, 1979
     Schuirmann, "A comparison of the two one-sided tests procedure and the power approach for
@@ -38,6 +39,17 @@ class Effect(NamedTuple):
     high: ArrayLike
     p_different: ArrayLike
     p_same: ArrayLike
+
+
+class BreakEven(NamedTuple):
+    """From how many epochs on one way of training takes less time than another, with its interval.
+
+    Whole numbers, 1 or more; infinite for never, NaN where the rounds do not tell.
+    """
+
+    epochs: float
+    low: float
+    high: float
 
 
 def log_ratios(seconds_a: ArrayLike, seconds_b: ArrayLike) -> np.ndarray:
@@ -185,6 +197,37 @@ def words(verdict: str, needed: float, margin: float = 0.03) -> str:
     if np.isinf(needed):
         return f"undecided, more than {MOST_ROUNDS} more rounds needed"
     return f"undecided, about {needed:.0f} more round{'s' if needed > 1 else ''} needed"
+
+
+def break_even(cost: ArrayLike, saving: ArrayLike, confidence: float = 0.95) -> BreakEven:
+    """From how many epochs on a way that costs more once pays, by what it saves each epoch.
+
+    `cost` and `saving` in seconds, of shape (rounds,), paired. With means c and s, the time that n
+    epochs take less is n s - c. The interval holds every n at which Student's test does not reject
+    that this is 0 (Fieller 1954): between the roots of
+
+        (s^2 - t^2 v_s) n^2 - 2 (c s - t^2 v_cs) n + (c^2 - t^2 v_c) = 0,
+
+    v_c, v_s and v_cs being the variances and the covariance of the means. Where s is not different
+    from 0 by the same test, there is no such interval, and the rounds do not tell; where it is
+    below, the answer is never.
+    """
+    cost, saving = (np.asarray(of, float) for of in (cost, saving))
+    rounds = len(cost)
+    if rounds < 2:
+        return BreakEven(np.nan, np.nan, np.nan)
+    c, s = cost.mean(), saving.mean()
+    (v_c, v_cs), (_, v_s) = np.cov(cost, saving) / rounds
+    t = student.ppf((1 + confidence) / 2, rounds - 1)
+    square = s**2 - t**2 * v_s
+    if square <= 0:
+        return BreakEven(np.nan, np.nan, np.nan)
+    if s < 0:
+        return BreakEven(np.inf, np.inf, np.inf)
+    half, constant = c * s - t**2 * v_cs, c**2 - t**2 * v_c
+    root = np.sqrt(max(0.0, half**2 - square * constant))
+    ends = c / s, (half - root) / square, (half + root) / square
+    return BreakEven(*(max(1.0, np.floor(n) + 1) for n in ends))
 
 
 def spread(seconds: ArrayLike) -> float:

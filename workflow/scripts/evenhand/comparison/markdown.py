@@ -11,24 +11,25 @@ from evenhand.core.published import published_ratio
 
 INTRO = """\
 Ratio = seconds of A / seconds of B, an epoch each, paired by round, with Student's {} interval.
-Verdicts are Holm-adjusted over the pairs of all tables and the changes from scenario to scenario;
-"the same" is proved by two one-sided tests.
+Verdicts are Holm-adjusted over the pairs of all tables, the changes from scenario to scenario and
+the gains of one track over another; "the same" is proved by two one-sided tests.
 """
 
 
 def markdown(
     table: pd.DataFrame,
     changes: pd.DataFrame,
+    gains: pd.DataFrame,
     sound: pd.DataFrame,
     published: Mapping[tuple[str, str], dict],
     settings: dict,
 ) -> str:
-    """comparison.csv and thread_effect.csv as Markdown, a table for each track and scenario.
+    """The three tables as Markdown, comparison.csv as one for each track and scenario.
 
-    `table` and `changes` are the two, `sound` the admitted runs. `published` holds the
-    published logs that belong beside a (track, scenario), by competitor; `settings` is the
-    config's section `comparison`. The seconds are geometric means over the admitted rounds,
-    whose quotient is the paired ratio where no round lacks a member.
+    `table`, `changes` and `gains` are comparison.csv, thread_effect.csv and gains.csv, `sound` the
+    admitted runs. `published` holds the published logs that belong beside a (track, scenario), by
+    competitor; `settings` is the config's section `comparison`. The seconds are geometric means
+    over the admitted rounds, whose quotient is the paired ratio where no round lacks a member.
     """
     confidence = f"{100 * settings['confidence']:g} %"
     seconds = sound.groupby([*CONTEST, "competitor"])[SECONDS].agg(gmean).to_dict()
@@ -55,6 +56,8 @@ def markdown(
             parts.append(notes)
     if len(changes):
         parts += ["### From one scenario to another\n", _changes(changes, confidence)]
+    if len(gains):
+        parts += ["### What a track brings over another\n", _gains(gains, confidence)]
     return "\n".join(parts)
 
 
@@ -83,6 +86,30 @@ def _changes(changes: pd.DataFrame, confidence: str) -> str:
         for row in changes.itertuples()
     ]
     return _table(rows)
+
+
+def _gains(gains: pd.DataFrame, confidence: str) -> str:
+    rows = [
+        {
+            "track / track": f"{row.track} / {row.improves}",
+            "scenario": row.scenario,
+            "competitor": row.competitor,
+            "ratio": _number(row.ratio),
+            f"{confidence} interval": _interval(row),
+            "rounds": str(row.rounds),
+            "verdict": row.verdict,
+            "pays from epoch": _epochs(row.break_even),
+            "interval of that": " to ".join(
+                map(_epochs, [row.break_even_low, row.break_even_high])
+            ),
+        }
+        for row in gains.itertuples()
+    ]
+    return _table(rows)
+
+
+def _epochs(count: float) -> str:
+    return "?" if np.isnan(count) else "never" if np.isinf(count) else f"{count:.0f}"
 
 
 def _table(rows: list[dict[str, str]]) -> str:

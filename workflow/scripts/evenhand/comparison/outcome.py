@@ -5,7 +5,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from evenhand.comparison.compare import admit, compare, not_comparable
+from evenhand.comparison.compare import (
+    admit,
+    compare,
+    not_comparable,
+    tests_of_differences,
+)
 from evenhand.comparison.markdown import markdown
 from evenhand.comparison.remarks import remarks, with_notes
 from evenhand.core.experiment import Experiment
@@ -18,6 +23,7 @@ class Outcome(NamedTuple):
     comparison: pd.DataFrame
     remarks: pd.DataFrame
     thread_effect: pd.DataFrame
+    gains: pd.DataFrame
     markdown: str
 
 
@@ -39,8 +45,11 @@ def outcome(
     published = {of: published_logs(experiment, logs, *of) for of in experiment.contests}
     sound = admit(runs, audit)
     reasons = not_comparable(runs, gate, check, experiment.root)
-    table, changes = compare(runs, sound, reasons, competitors, settings)
-    beside = remarks(table, changes, runs, sound, reasons, settings["spread_limit"])
+    table, changes, gains = compare(
+        runs, sound, reasons, competitors, experiment.improvements, settings
+    )
+    tests = tests_of_differences(table, changes, gains)
+    beside = remarks(table, tests, runs, sound, reasons, settings["spread_limit"])
     table = with_notes(table, beside, text)
-    whole = markdown(table, changes, sound, published, settings)
-    return Outcome(table, beside, changes, whole)
+    whole = markdown(table, changes, gains, sound, published, settings)
+    return Outcome(table, beside, changes, gains, whole)

@@ -34,6 +34,7 @@ IDENTITY = {
     "comparison": PAIR,
     "remarks": [*PAIR, "remark"],
     "thread_effect": ["track", "a", "b", "scenario_x", "scenario_y"],
+    "gains": ["track", "improves", "scenario", "competitor"],
     "nodes": [*PAIR, "fingerprint"],
     MARKDOWN: ["line"],
 }
@@ -42,6 +43,7 @@ RECORDS = {
     "runs": "runs/{track}/{scenario}/{round}/{competitor}.json",
     "rounds": "rounds/{track}/{scenario}/{round}.json",
     "rehearsals": "rehearsals/{track}/{scenario}/{rehearsed}/{competitor}.json",
+    "restarts": "restarts/{track}/{scenario}/{rehearsed}/{competitor}.json",
 }
 # Logarithms and sums may differ in their last bits from one processor to another: so far apart may
 # two numbers be, relative or, where that is more, absolute (the spacing of numbers below one).
@@ -54,9 +56,10 @@ FLOAT = re.compile(r"\d+\.\d+(?:e[-+]\d+)?|\d+e-\d+")
 
 def records(experiment: Experiment, results: Path) -> dict[str, list[Path]]:
     """The files of each kind that an experiment leaves, in the order of the rules' input."""
-    tracks = {"rehearsals": experiment.tracks_with("proof", "gate")}
+    gated = experiment.tracks_with("proof", "gate")
+    of_some = {"rehearsals": (gated,), "restarts": (gated, True)}
     return {
-        kind: [results / path for path in experiment.files_of_all(pattern, tracks.get(kind))]
+        kind: [results / path for path in experiment.files_of_all(pattern, *of_some.get(kind, ()))]
         for kind, pattern in RECORDS.items()
     }
 
@@ -66,7 +69,7 @@ def tables(
 ) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     """Every table by its name, and why there is none of some.
 
-    `audit`: the findings about the runs, rounds and rehearsals of the experiment.
+    `audit`: the findings about the runs, rounds and proofs of the experiment.
     """
     made, read, failed = {"audit": audit}, {"audit": as_read(audit)}, {}
 
@@ -92,6 +95,7 @@ def tables(
     }
     gated = experiment.tracks_with("proof", "gate")
     of_gated = [path for path in there["runs"] if Run.from_path(path).of.track in gated]
+    proofs = [*there["rehearsals"], *there["restarts"]]
     make(
         ["runs", "epochs"],
         [],
@@ -100,7 +104,7 @@ def tables(
     make(
         ["gate", "gate_steps"],
         ["audit"],
-        lambda audit: gate.tables(experiment, results, of_gated, there["rehearsals"], audit),
+        lambda audit: gate.tables(experiment, results, of_gated, proofs, audit),
     )
     make(
         ["tutorial_check"],
@@ -108,7 +112,7 @@ def tables(
         lambda epochs: [tutorial_check.table(experiment, results, epochs, logs)],
     )
     make(
-        ["comparison", "remarks", "thread_effect", MARKDOWN],
+        ["comparison", "remarks", "thread_effect", "gains", MARKDOWN],
         ["runs", "audit", "gate", "tutorial_check"],
         lambda *given: _tables(outcome(experiment, *given, logs, text)),
     )
@@ -123,7 +127,7 @@ def tables(
 
 
 def _tables(found: Outcome) -> tuple[pd.DataFrame, ...]:
-    return found.comparison, found.remarks, found.thread_effect, by_line(found.markdown)
+    return *found[:-1], by_line(found.markdown)
 
 
 def by_line(text: str) -> pd.DataFrame:

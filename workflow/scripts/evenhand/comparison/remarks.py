@@ -18,7 +18,6 @@ from evenhand.comparison.compare import (
     Reasons,
     of_scenario,
     pair,
-    tests_of_differences,
 )
 
 FEW_ROUNDS = 5  # below this many, a remark says so loudly
@@ -31,7 +30,7 @@ PERCENTAGES = {"spread": ".0f", "limit": "g"}
 
 def remarks(
     comparison: pd.DataFrame,
-    changes: pd.DataFrame,
+    tests: int,
     runs: pd.DataFrame,
     sound: pd.DataFrame,
     reasons: Reasons,
@@ -39,12 +38,11 @@ def remarks(
 ) -> pd.DataFrame:
     """The remarks on each row of the comparison, a pair's most serious first.
 
-    `changes` of ratios between scenarios share the family of tests; `sound` are the admitted of
+    `tests`: how many tests of differences share one family; `sound` are the admitted of
     `runs`; `reasons` say who is not comparable. Columns: track, scenario, a, b, remark (its code),
     details (JSON: what the sentence names).
     """
     rows = []
-    tests = tests_of_differences(comparison, changes)
     for row in comparison.itertuples():
         opened = of_scenario(runs, row.track, row.scenario)["round"]
         paired = pair(of_scenario(sound, row.track, row.scenario), row.a, row.b)

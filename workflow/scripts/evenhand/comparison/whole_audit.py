@@ -80,16 +80,16 @@ def audited(root: Path) -> tuple[pd.DataFrame, dict[Path, list[str]], list[str]]
 def findings_about(
     files: Mapping[str, list[Path]], excluded: Mapping[str, str], root: Path
 ) -> pd.DataFrame:
-    """What the audit finds about these runs, rounds and rehearsals, as results/audit.csv has it."""
+    """What the audit finds about these runs, rounds and proofs, as results/audit.csv has it."""
     audit = Audit(RESULTS, root)
-    audit.everything(*(files[kind] for kind in ("runs", "rounds", "rehearsals")))
+    audit.everything(files["runs"], files["rounds"], [*files["rehearsals"], *files["restarts"]])
     audit.excluded(excluded)
     return audit.table()
 
 
 def beyond(due: Mapping[str, list[Path]], there: Mapping[str, list[Path]]) -> list[str]:
     """How many records lie there that are not due, by kind: a smaller configuration hides them."""
-    kinds = ("runs", "rehearsals")
+    kinds = ("runs", "rehearsals", "restarts")
     records = [path for kind in kinds for path in set(there[kind]) - set(due[kind])]
     rounds = {path.parts[-4:-1] for path in records}
     found = f"{len(records)} records of {len(rounds)} rounds lie there that no table contains"
