@@ -15,7 +15,7 @@ import pandas as pd
 from support.checkouts import checkout, command, planned, planned_after_a_change, snakemake
 
 TABLES = ["runs", "epochs", "audit", "gate", "gate_steps", "tutorial_check", "comparison"]
-TABLES += ["remarks", "thread_effect", "nodes"]
+TABLES += ["remarks", "thread_effect", "gains", "nodes"]
 
 
 def table(folder: Path, name: str) -> pd.DataFrame:

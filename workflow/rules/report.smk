@@ -1,6 +1,6 @@
 # What people read: the tutorial's statements today, the pictures, the page.
 
-FIGURES = ["loss", "seconds", "ratio", "waiting", "phases", "limit", "gate"]
+FIGURES = ["loss", "seconds", "ratio", "waiting", "tracks", "phases", "limit", "gate"]
 
 
 rule check_statements:
@@ -101,6 +101,7 @@ rule report:
         comparison="results/comparison.csv",
         remarks="results/remarks.csv",
         thread_effect="results/thread_effect.csv",
+        gains="results/gains.csv",
         nodes="results/nodes.csv",
         gate=f"results/gate.{FORM}",
         tutorial_check=f"results/tutorial_check.{FORM}",

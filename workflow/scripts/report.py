@@ -11,7 +11,7 @@ from evenhand.core.tables import read_table
 from evenhand.report.page import one_record_each, page, read_sources
 from evenhand.report.results import Results
 
-TABLES = ["runs", "epochs", "comparison", "remarks", "thread_effect", "nodes"]
+TABLES = ["runs", "epochs", "comparison", "remarks", "thread_effect", "gains", "nodes"]
 TABLES += ["gate", "audit", "tutorial_check"]
 
 if __name__ == "__main__":

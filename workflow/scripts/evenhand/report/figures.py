@@ -21,7 +21,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from evenhand.comparison.compare import admit, of_scenario, pair
 from evenhand.core.experiment import Experiment
 from evenhand.core.published import published_logs, published_ratio
-from evenhand.report.looks import Look, looks
+from evenhand.report.looks import Look, looks, marker
 from evenhand.report.results import MOST_PLOTTED, percent, scientific, times, with_first
 
 INK = "#101214"  # stands for currentColor until the SVG is written
@@ -57,12 +57,13 @@ STYLE = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
-TIERS = ["float64", "float32"]
+TIERS = ["float64", "float32", "restarted"]  # the last one not everywhere
 SHARES = {"waiting": "wait_share", "limit": "share_of_peak"}  # not every run has them
 PHASES = {  # from first to last, and the color of each: Cividis, dark to light
     "import": "#2f4a78",
     "load": "#4b5b7a",
     "set_up": "#646d7e",
+    "compile": "#70757f",
     "first_step": "#7b7e81",
     "training": "#938f7e",
     "between": "#afa275",
@@ -290,6 +291,46 @@ def waiting(
     return axes.figure
 
 
+def tracks(
+    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
+) -> Figure:
+    """Each competitor in every track of the first scenario: median epoch, rounds, the limits."""
+    scenario, words = next(iter(experiment.config["scenarios"])), text["figure_words"]
+    runs = tables["runs"][tables["runs"]["scenario"] == scenario]
+    present = members(runs, looks(experiment))
+    figure = Figure(figsize=(PANEL if narrow else 2 * PANEL, 1.4 + 0.42 * len(present)))
+    axes = figure.subplots()
+    in_turn = [track for track in experiment.config["tracks"] if track in set(runs["track"])]
+    for place, (name, look) in enumerate(present):
+        for index, track in enumerate(in_turn):
+            seconds = runs.loc[
+                (runs["competitor"] == name) & (runs["track"] == track), "median_epoch_seconds"
+            ]
+            of_track = look._replace(marker=marker(index))
+            at = place + 0.16 * (index - (len(in_turn) - 1) / 2)
+            dots(axes, seconds, np.full(len(seconds), at), of_track)
+            if len(seconds):
+                axes.plot(seconds.median(), at, marker=marker(index), color=look.color, ms=8)
+    axes.set_xscale("log")
+    limits = runs.dropna(subset=["products_seconds"])
+    if len(limits):
+        at_peak = (limits["flop_per_epoch"] / limits["peak_flop_per_second"]).median()
+        for value, line, word in (
+            (limits["products_seconds"].median(), "--", "products"),
+            (at_peak, ":", "peak"),
+        ):
+            axes.axvline(value, color=INK, linestyle=line, linewidth=1, label=words[word])
+    for index, track in enumerate(in_turn):
+        axes.plot([], [], marker=marker(index), color=GRAY, linestyle="", ms=8, label=track)
+    name_rows(axes, present)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(words["epoch_log"])
+    key(axes)
+    return figure
+
+
 def phases(
     tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
 ) -> Figure:
@@ -324,6 +365,9 @@ def limit(
             rows = group[group["competitor"] == name]
             middle = rows["share_of_peak"].median()
             axes.barh(place, middle, height=0.5, color=look.color, alpha=0.35)
+            bare = (rows["flop_per_second"] * rows["median_epoch_seconds"]).median()
+            bare /= (rows["products_seconds"] * rows["peak_flop_per_second"]).median()
+            axes.plot([bare, bare], [place - 0.4, place + 0.4], color=INK)
             dots(axes, rows["share_of_peak"], np.full(len(rows), place), look)
         name_rows(axes, present)
         axes.set_xlim(0, max(1, group["share_of_peak"].max()))
@@ -338,12 +382,19 @@ def gate(
     """How far each step's loss is from the reference, by tier: every step, and the worst so far."""
     steps, look = tables["gate_steps"], looks(experiment)
     steps = steps.assign(deviation=steps["deviation"].clip(upper=10))  # infinite: a loss is missing
-    contests = list(steps.groupby(["track", "scenario"], sort=False))
-    width, down, across = (PANEL, 2, 1) if narrow else (3 * PANEL, 1, 2)  # of each contest
-    figure = Figure(figsize=(width, 3.4 * down * len(contests)))
-    cells = figure.subplots(down * len(contests), across, squeeze=False, sharey=True)
-    shown = [(names, tier, of_both) for names, of_both in contests for tier in TIERS]
-    for (names, tier, of_both), axes in zip(shown, cells.flat, strict=True):
+    shown = [
+        (names, tier, of_all)
+        for names, of_all in steps.groupby(["track", "scenario"], sort=False)
+        for tier in TIERS
+        if tier in TIERS[:2] or tier in set(of_all["tier"])
+    ]
+    width, across = (PANEL, 1) if narrow else (3 * PANEL, 2)
+    down = -(-len(shown) // across)
+    figure = Figure(figsize=(width, 3.4 * down))
+    cells = figure.subplots(down, across, squeeze=False, sharey=True)
+    for axes in cells.flat[len(shown) :]:
+        axes.set_visible(False)
+    for (names, tier, of_both), axes in zip(shown, cells.flat, strict=False):
         group = of_both[of_both["tier"] == tier]
         for name, of in members(group, look):
             rows = group[group["competitor"] == name]
@@ -420,7 +471,7 @@ def nothing(text: dict) -> Figure:
 
 
 FIGURES: dict[str, Callable[..., Figure]] = {
-    plot.__name__: plot for plot in (loss, seconds, ratio, waiting, phases, limit, gate)
+    plot.__name__: plot for plot in (loss, seconds, ratio, waiting, tracks, phases, limit, gate)
 }
 
 

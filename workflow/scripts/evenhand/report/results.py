@@ -31,6 +31,7 @@ class Results:
     comparison: pd.DataFrame
     remarks: pd.DataFrame  # notes on its verdicts
     thread_effect: pd.DataFrame
+    gains: pd.DataFrame  # empty where no track improves another
     nodes: pd.DataFrame  # ratios apart for each kind of machine
     gate: pd.DataFrame  # empty without a track that is proved by it
     audit: pd.DataFrame

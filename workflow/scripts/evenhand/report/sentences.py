@@ -81,7 +81,7 @@ def error_rates(results: Results) -> str:
     """How likely it is that anything on the page is wrongly ranked, called the same or changed."""
     error = 1 - results.config["comparison"]["confidence"]
     rate, both = (percent(results.text, of, "g") for of in (error, 2 * error))
-    tests = tests_of_differences(results.comparison, results.thread_effect)
+    tests = tests_of_differences(results.comparison, results.thread_effect, results.gains)
     said = {"tests": tests, "rate": rate, "both": both, "margin": results.margin}
     return results.text["verdicts"]["rates"].format(**said)
 
@@ -406,6 +406,105 @@ def without_loader(results: Results) -> list[str]:
     ]
 
 
+def gains(results: Results) -> list[str]:
+    """What each track brings over the one that it improves, and from which epoch on it pays."""
+    text, paragraphs = results.text["gains"], []
+    for (track, improves, scenario), rows in results.gains.groupby(
+        ["track", "improves", "scenario"], sort=False
+    ):
+        said = {"track": track, "improves": improves, "scenario": scenario}
+        shares = [gain(results, row) for row in rows.itertuples()]
+        counts = [pays(results, row) for row in rows.itertuples() if row.verdict not in UNRANKED]
+        sentences = [text["ratios"].format(shares=listed(results.text, shares), **said)]
+        if counts:
+            sentences.append(text["pays"].format(counts=listed(results.text, counts)))
+        sentences += [
+            *compiling(results, track, scenario),
+            *beyond_products(results, track, scenario),
+        ]
+        paragraphs.append(results.text["space"].join(sentences))
+    return paragraphs
+
+
+def gain(results: Results, row) -> str:
+    """One framework's ratio of a track to the one that it improves."""
+    said = {"name": results.label(row.competitor)}
+    if row.verdict in UNRANKED:
+        words = results.text["words"][row.verdict]
+        return results.text["gains"]["unranked"].format(words=words, **said)
+    said |= {key: times(getattr(row, key)) for key in ("ratio", "low", "high")}
+    return results.text["gains"]["ratio"].format(**said)
+
+
+def pays(results: Results, row) -> str:
+    """From which epoch on it takes less time as a whole process."""
+    text, even = results.text["gains"], [row.break_even, row.break_even_low, row.break_even_high]
+    said = {"name": results.label(row.competitor)}
+    if pd.isna(row.break_even):
+        return text["unknown"].format(**said)
+    if row.break_even == INFINITE:
+        return text["never"].format(**said)
+    said |= zip(("epochs", "low", "high"), (number(of, ".0f") for of in even), strict=True)
+    return text["from_start" if max(even) == 1 else "from"].format(**said)
+
+
+def compiling(results: Results, track: str, scenario: str) -> list[str]:
+    """How long those take to compile who do it apart."""
+    runs = of_scenario(results.runs, track, scenario).dropna(subset=["compile_seconds"])
+    medians = runs.groupby("competitor")["compile_seconds"].median()
+    seconds = [
+        results.text["why"]["seconds"].format(
+            seconds=number(medians[name]), name=results.label(name)
+        )
+        for name in results.present(medians.index)
+    ]
+    said = {"seconds": listed(results.text, seconds), "track": track}
+    return [results.text["gains"]["compiling"].format(**said)] if seconds else []
+
+
+def beyond_products(results: Results, track: str, scenario: str) -> list[str]:
+    """What an epoch's bare products take, where all data are in memory, and what they are of it."""
+    runs = of_scenario(results.runs, track, scenario).dropna(subset=["products_seconds"])
+    if runs.empty or axes.track(track, results.experiment.root)["data"] != "memory":
+        return []
+    text = results.text["gains"]
+    part = (runs["products_seconds"] / runs["median_epoch_seconds"]).groupby(runs["competitor"])
+    medians = part.median().loc[results.present(runs["competitor"])].sort_values(ascending=False)
+    shares = [
+        text["share"].format(share=percent(results.text, share), name=results.label(name))
+        for name, share in medians.items()
+    ]
+    peak = (runs["flop_per_epoch"] / runs["peak_flop_per_second"]).median()
+    said = {"seconds": number(runs["products_seconds"].median()), "peak": number(peak)}
+    return [text["limit"].format(shares=listed(results.text, shares), track=track, **said)]
+
+
+def restarted(results: Results) -> list[str]:
+    """Who computes in float32 with what no float64 has, and how that was proved."""
+    text, gate, sentences = results.text["gate"], results.gate, []
+    steps = gate[(gate["tier"] == "restarted") & (gate["check"] == "steps")]
+    of_records = {
+        (record.requested.track, record.requested.competitor): record for record in results.records
+    }
+    for (track, name), rows in steps.groupby(["track", "competitor"], sort=False):
+        if (track, name) not in of_records or name in results.failed:
+            continue
+        record = of_records[track, name]
+        requested = record.requested
+        count = -(-requested.train_images // requested.batch_size) * requested.epochs
+        sentences.append(
+            text["restarted"].format(
+                name=results.label(name),
+                track=track,
+                twins=results.text["comma"].join(record.environment.twins),
+                steps=f"{count:,}",
+                largest=scientific(rows["deviation"].max()),
+                limit=scientific(rows["limit"].max()),
+            )
+        )
+    return sentences
+
+
 def gate_sentences(results: Results) -> list[tuple[str, str]]:
     """What the gate found: each failure, and what is proved of the others, with severity."""
     text, gate = results.text["gate"], results.gate
@@ -420,7 +519,7 @@ def gate_sentences(results: Results) -> list[tuple[str, str]]:
         said = {"names": listed(results.text, names), "limit": scientific(proof["limit"].max())}
         said["largest"] = scientific(proof["deviation"].max())
         sentences.append(("note", text["passed"].format(**said)))
-    return sentences
+    return sentences + [("note", said) for said in restarted(results)]
 
 
 def failure(results: Results, row) -> str:

@@ -14,6 +14,7 @@ from evenhand.core.identity import Competitor
 from evenhand.core.published import published_logs
 from evenhand.report.looks import Look
 from evenhand.report.results import (
+    INFINITE,
     NONE,
     Results,
     allowed,
@@ -105,6 +106,45 @@ def mirrored(row):
     verdict = SWAPPED.get(row.verdict, row.verdict)
     swapped = row._replace(a=row.b, b=row.a, verdict=verdict)
     return swapped._replace(ratio=1 / row.ratio, low=1 / row.high, high=1 / row.low)
+
+
+def gains_table(results: Results) -> Table:
+    """What each track brings a framework over the one that it improves, and whether it pays."""
+    text, rows = results.text["gains"], []
+    runs = results.runs.set_index(["track", "scenario", "competitor"]).sort_index()
+    first = results.epochs[results.epochs["epoch"] == 0]
+    first = first.groupby(["track", "scenario", "competitor"])["seconds"].median()
+    for row in results.gains.itertuples():
+        of = row.track, row.scenario, row.competitor
+        medians = runs.loc[[of], ["compile_seconds", "median_epoch_seconds"]].median()
+        even = [row.break_even, row.break_even_low, row.break_even_high]
+        rows.append(
+            [
+                results.label(row.competitor),
+                f"{row.track} / {row.improves}",
+                row.scenario,
+                times(row.ratio),
+                between(results.text, row.low, row.high, times) if pd.notna(row.low) else NONE,
+                verdict_words(results, row),
+                row.rounds,
+                number(medians["compile_seconds"]),
+                number(first[of] - medians["median_epoch_seconds"]),
+                number(row.cost_seconds),
+                number(row.saving_seconds, ".3f"),
+                epoch_count(text, even[0]),
+                f"{epoch_count(text, even[1])} – {epoch_count(text, even[2])}",
+            ]
+        )
+    columns = ["competitor", "tracks", "scenario", "ratio", "interval", "verdict", "rounds"]
+    columns += ["compile", "first_epoch", "once", "saving", "pays", "interval"]
+    return Table(text["caption"], heads(results, columns), rows, words=3)
+
+
+def epoch_count(text: dict, epochs: float) -> str:
+    """From which epoch on it pays."""
+    if pd.isna(epochs):
+        return text["unknown_word"]
+    return text["never_word"] if epochs == INFINITE else number(epochs, ".0f")
 
 
 def statement_square(results: Results) -> tuple[list[Look], list[tuple[dict, list[dict | None]]]]:
@@ -245,13 +285,15 @@ def run_tables(results: Results) -> list[Table]:
                     percent(text, median.get("wait_share")),
                     number(median.get("loader_pass_seconds")),
                     percent(text, median["share_of_peak"]),
+                    percent(text, median["products_seconds"] / seconds.median()),
                     gibibytes(median["peak_memory_bytes"]),
                     number(median["final_average_loss"], ".4f"),
                     percent(text, median["final_test_accuracy"], ".2f"),
                 ]
             )
         columns = ["competitor", "rounds", "epoch_seconds", "range", "spread", "process_seconds"]
-        columns += ["wait_share", "loader", "share_of_peak", "memory", "final_loss", "accuracy"]
+        columns += ["wait_share", "loader", "share_of_peak", "products", "memory"]
+        columns += ["final_loss", "accuracy"]
         caption = text["contest"].format(track=track, scenario=scenario)
         tables.append(Table(caption, heads(results, columns), rows))
     return tables
