@@ -205,6 +205,7 @@ def test_a_record_copied_to_another_round_and_made_to_fit_is_named(folder):
         ("schema", {"measured__started": "2026-02-20T12:00:00"}),
         ("schema", {"requested__surprise": 1}),
         ("settings", {"requested__dtype": "float64"}),
+        ("twins", {"environment__twins": ["an operation that nobody declares"]}),
         ("clock", {"measured__started": "2001-01-01T00:00:00+00:00"}),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 
 from evenhand.checks import audit, gate
 from evenhand.checks.trained import Reference, Sizes, Trained
+from evenhand.core import axes
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Round, losses_path
@@ -245,15 +246,21 @@ def write_run(path: Path, rng, opened: dict, training: dict, dtype: str) -> None
 
 def run_gate(results, experiment=EXPERIMENT) -> tuple[pd.DataFrame, pd.DataFrame]:
     """gate.csv and gate_steps.csv of what lies in a folder, the audit before them."""
-    runs, rounds, rehearsals = (
-        sorted(results.glob(pattern))
-        for pattern in ("runs/*/*/*/*.json", "rounds/*/*/*.json", "rehearsals/*/*/*/*.json")
+    runs, rounds, rehearsals, restarts = (
+        sorted(results.glob(f"{kind}/*/*/{rest}.json"))
+        for kind, rest in (
+            ("runs", "*/*"),
+            ("rounds", "*"),
+            ("rehearsals", "*/*"),
+            ("restarts", "*/*"),
+        )
     )
+    proofs = [*rehearsals, *restarts]
     audited = audit.Audit(results)
-    audited.everything(runs, rounds, rehearsals)
+    audited.everything(runs, rounds, proofs)
     write_table(audited.table(), results / "audit.csv")
     findings = read_table(results / "audit.csv")
-    tables = gate.tables(experiment, results, runs, rehearsals, findings)
+    tables = gate.tables(experiment, results, runs, proofs, findings)
     for name, table in zip(("gate", "gate_steps"), tables, strict=True):
         write_table(table, results / f"{name}.csv")
     return read_table(results / "gate.csv"), read_table(results / "gate_steps.csv")
@@ -387,3 +394,46 @@ def test_without_a_gated_track_the_tables_are_empty_and_have_their_columns(tmp_p
     assert steps.empty
     columns = ["track", "scenario", "competitor", "round", "tier", "step", "deviation", "limit"]
     assert list(steps) == columns
+
+
+# ---- Restarts --------------------------------------------------------
+
+
+@pytest.fixture
+def with_twin(results, monkeypatch):
+    """The same, of a competitor whose trainer declares a float64 twin: what restarts it."""
+    monkeypatch.setattr(axes, "has_twin", lambda *of: True)
+    of, training = RUNS[REHEARSED].of, EXPERIMENT.training("baseline")
+    opened = records.opened_round(number=of.number)
+    path = of.restart("numpy-cpu").path(results)
+
+    def write(losses):
+        run = np.random.default_rng(1), opened, training, "numpy-cpu", "float32", losses
+        records.write_run(path, *run, records.BEGIN)
+        return results
+
+    return write
+
+
+def test_every_restarted_step_is_held_to_one_limit(with_twin):
+    checks, steps = run_gate(with_twin(TRUTH.losses + 4e-6))
+    assert checks["passed"].all()
+    restarted = checks[checks["tier"] == "restarted"].set_index("check")
+    assert set(restarted.index) == {"steps", "test_loss"}
+    assert restarted.loc["steps", ["deviation", "limit"]].tolist() == pytest.approx([4e-6, 5e-6])
+    assert steps[steps["tier"] == "restarted"]["limit"].count() == TRUTH.losses.size
+
+
+def test_a_restarted_step_that_is_off_is_named(with_twin):
+    off = 6e-6 * (np.arange(12) == 7).reshape(3, 4)
+    failed = run_gate(with_twin(TRUTH.losses + off))[0].query("not passed")
+    found = failed[["tier", "check", "step", "cause"]].values.tolist()
+    assert found == [["restarted", "steps", 8, "restarted"]]
+
+
+def test_a_restart_that_the_audit_rejects_proves_nothing(with_twin):
+    results = with_twin(TRUTH.losses)
+    path = RUNS[REHEARSED].of.restart("numpy-cpu").path(results)
+    path.write_text(path.read_text().replace('"seed": ', '"seed": 1'))
+    failed = run_gate(results)[0].query("not passed")
+    assert set(failed["tier"]) == {"restarted"} and set(failed["cause"]) == {"rejected_by_audit"}

@@ -305,3 +305,84 @@ def test_one_scenario_has_no_scenario_effect():
     changes = changed(make_runs(TWO))
     assert changes.empty
     assert list(changes.columns) == compare.CHANGES
+
+
+# ---- What a track brings over the one that it improves ---------------
+
+IMPROVEMENTS = [("tuned", "controlled", "baseline")]
+PYTORCH = {"pytorch-cpu": 0.4}
+
+
+def in_two_tracks(seconds=0.1, cost=2.0, rounds=5, epochs=5):
+    """PyTorch in two tracks: in the second an epoch takes `seconds`, the process `cost` more."""
+    two = [make_runs(PYTORCH, rounds), make_runs({"pytorch-cpu": seconds}, rounds, "tuned")]
+    for runs, once in zip(two, (3.0, 3.0 + cost), strict=True):
+        noise = 0.01 * np.arange(rounds)
+        runs["process_seconds"] = once + noise + epochs * runs[compare.SECONDS] + 0.8
+        runs["evaluation_seconds"], runs["loader_pass_seconds"], runs["epochs"] = 0.8, None, epochs
+    return pd.concat(two, ignore_index=True).infer_objects()
+
+
+def gained(runs, reasons=None, sound=None):
+    """The gains, all runs admitted unless `sound` has those that are."""
+    sound = runs if sound is None else sound
+    given = runs, sound, reasons or {}, COMPETITORS, IMPROVEMENTS, SETTINGS
+    return compare.compare(*given)[2]
+
+
+def test_a_gain_is_the_paired_ratio_of_a_competitor_with_itself():
+    (row,) = gained(in_two_tracks()).to_dict("records")
+    assert (row["track"], row["improves"], row["competitor"]) == (
+        "tuned",
+        "controlled",
+        "pytorch-cpu",
+    )
+    assert row["low"] < row["ratio"] < row["high"] and row["ratio"] == pytest.approx(0.25)
+    assert (row["rounds"], row["verdict"]) == (5, "faster")
+
+
+def test_it_pays_when_what_it_costs_more_once_has_come_in():
+    (row,) = gained(in_two_tracks(seconds=0.2, cost=2.0)).to_dict("records")
+    assert row["cost_seconds"] == pytest.approx(2.0)
+    assert row["saving_seconds"] == pytest.approx(0.2, rel=0.1)
+    assert row["break_even"] == pytest.approx(row["cost_seconds"] / row["saving_seconds"])
+    assert row["break_even_low"] < row["break_even"] < row["break_even_high"]
+
+
+def test_what_is_slower_never_pays():
+    (row,) = gained(in_two_tracks(seconds=0.6)).to_dict("records")
+    assert row["verdict"] == "slower" and np.isinf(row["break_even"])
+
+
+def test_gains_are_tests_of_the_page():
+    runs = pd.concat([in_two_tracks(), make_runs({"mxnet-cpu": 0.8})], ignore_index=True)
+    pairs, changes, gains = compare.compare(runs, runs, {}, COMPETITORS, IMPROVEMENTS, SETTINGS)
+    assert compare.tests_of_differences(pairs, changes, gains) == 2
+    assert compare.tests_of_differences(pairs, changes) == 1
+    d = compare.pair(runs[runs["track"] == "controlled"], *MXNET)["d"]
+    alone = [inference.effect(d).p_different, gained(in_two_tracks())["p_value"].iloc[0]]
+    adjusted = inference.holm(alone)
+    assert [pairs["p_value"].iloc[0], gains["p_value"].iloc[0]] == pytest.approx(adjusted)
+    assert adjusted.max() > max(alone) or adjusted.min() > min(alone)
+
+
+def test_a_gain_without_proof_in_one_of_the_tracks_is_not_told():
+    for track in ("tuned", "controlled"):
+        (row,) = gained(
+            in_two_tracks(), {(track, "baseline", "pytorch-cpu"): ("no_proof", {})}
+        ).to_dict("records")
+        assert row["verdict"] == "not comparable" and row["rounds"] == 0
+        assert np.isnan([row["ratio"], row["cost_seconds"], row["break_even"]]).all()
+
+
+def test_rounds_of_two_tracks_are_paired_where_both_have_a_run_on_one_machine():
+    runs = in_two_tracks()
+    of_tuned = runs["track"].eq("tuned")
+    runs.loc[of_tuned & runs["round"].eq(1), "fingerprint"] = "other"
+    (row,) = gained(runs, sound=runs[~(of_tuned & runs["round"].eq(3))]).to_dict("records")
+    assert row["rounds"] == 3
+
+
+def test_who_ran_in_one_of_the_tracks_alone_has_no_gain():
+    assert gained(make_runs(TWO)).empty
+    assert list(gained(make_runs(TWO)).columns) == compare.GAINS

@@ -425,3 +425,51 @@ def test_the_rounds_needed_decide_four_experiments_of_five(mean, expected):
 def test_clean_rounds_are_flagged_in_one_experiment_of_twenty():
     d = np.random.default_rng(1969).normal(size=(4000, 5))
     assert inference.outliers(d).any(axis=1).mean() == pytest.approx(0.05, abs=0.012)
+
+
+# ---- Break-even ------------------------------------------------------
+
+
+def test_a_cost_comes_in_again_by_what_each_epoch_saves():
+    even = inference.break_even([2.0, 2.1, 1.9], [0.2, 0.21, 0.19])
+    assert even.epochs == pytest.approx(10)
+    assert even.low < 10 < even.high
+
+
+def test_the_interval_holds_every_number_of_epochs_that_students_test_does_not_reject():
+    rng = np.random.default_rng(0)
+    cost, saving = rng.normal(3, 0.4, 6), rng.normal(0.3, 0.03, 6)
+    even = inference.break_even(cost, saving)
+    epochs = np.linspace(1, 40, 10_000)
+    p_values = stats.ttest_1samp(cost - np.outer(epochs, saving), 0, axis=1).pvalue
+    kept = epochs[p_values > 0.05]
+    assert (even.low, even.high) == pytest.approx((kept[0], kept[-1]), abs=0.004)
+
+
+def test_the_interval_keeps_its_promise():
+    rng = np.random.default_rng(1)
+    cost, saving = rng.normal(3, 0.3, (4000, 5)), rng.normal(0.3, 0.02, (4000, 5))
+    found = [inference.break_even(*of) for of in zip(cost, saving, strict=True)]
+    covered = np.mean([even.low <= 10 <= even.high for even in found])
+    assert covered == pytest.approx(0.95, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("cost", "saving", "expected"),
+    [
+        ([1.0, 1.1, 0.9], [-0.2, -0.21, -0.19], (np.inf,) * 3),
+        ([1.0, 1.1, 0.9], [0.2, -0.21, 0.1], (np.nan,) * 3),
+        ([1.0], [0.2], (np.nan,) * 3),
+        ([], [], (np.nan,) * 3),
+    ],
+    ids=["slower", "undecided", "one round", "none"],
+)
+def test_never_and_unknown_are_answers(cost, saving, expected):
+    np.testing.assert_equal(tuple(inference.break_even(cost, saving)), expected)
+
+
+@pytest.mark.parametrize(
+    ("even", "first"), [(10.2, 11), (0.3, 1), (-7.0, 1), (np.inf, np.inf), (np.nan, np.nan)]
+)
+def test_it_pays_from_a_whole_number_of_epochs_on(even, first):
+    np.testing.assert_equal(inference.first_that_pays(even), first)

@@ -11,6 +11,7 @@ from evenhand.core import axes
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
 from evenhand.core.schemas import schema
+from evenhand.model import protocol, reference, restarts
 from support import launching, records
 from toolbox import settings
 from toolbox.record import (
@@ -260,3 +261,123 @@ def test_the_order_of_an_epoch_is_not_handed_over_before_its_clock(tmp_path, mon
     with pytest.raises(RuntimeError, match="before finish"), epoch.clock() as order:
         assert sorted(order) == list(range(launching.IMAGES))
         next(epoch.batches(order))
+
+
+# ---- An epoch as a whole, and restarts -------------------------------
+
+SIZES = {"layers": (4, 3, 2), "batch_size": 4, "epochs": 2, "learning_rate": 0.5}
+
+
+def prepared(folder: Path, images: int = 10, **flags) -> Run:
+    """A run of a tiny training whose files lie in a folder."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (images, 2, 2), dtype=np.uint8)
+    labels = rng.integers(0, 2, images, dtype=np.uint8)
+    parts = {"train_images": pixels, "train_labels": labels}
+    np.savez(folder / "images.npz", **parts, test_images=pixels, test_labels=labels)
+    given = protocol.sample(0, 0, SIZES["layers"], SIZES["epochs"], images)
+    np.savez(folder / "protocol.npz", **given)
+    asked = Settings(data=folder, protocol=folder / "protocol.npz", **SIZES | flags)
+    outputs = ["--losses", folder / "losses.npy", "--result", folder / "result.json"]
+    return Run.from_flags([*asked.flags(), *map(str, outputs)])
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("images", [10, 8, 3])
+def test_an_epoch_as_a_whole_has_the_batches_of_an_epoch_in_parts(tmp_path, images):
+    run = prepared(tmp_path, images)
+    for epoch in run.epochs():
+        with epoch.clock() as order:
+            full, rest = epoch.whole(order)
+            assert full.shape[1] == 4 and len(rest) == images % 4
+            np.testing.assert_array_equal([*full.ravel(), *rest], order)
+            epoch.losses = [1.0] * (len(full) + bool(len(rest)))
+            epoch.finish(run.initial_weights())
+    run.finish(device="cpu")
+    result = json.loads((tmp_path / "result.json").read_text())["measured"]
+    assert [(of["steps"], of["images"]) for of in result["epochs"]] == [
+        (-(-images // 4), images)
+    ] * 2
+    assert result["first_step_seconds"] is None
+
+
+@pytest.mark.fast
+def test_an_epoch_as_a_whole_is_taken_within_its_clock(tmp_path):
+    epoch = next(prepared(tmp_path).epochs())
+    with pytest.raises(RuntimeError, match="outside of its clock"):
+        epoch.whole(np.arange(10))
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_operation_without_float64_has_its_twin_there_and_is_named_in_both(tmp_path, dtype):
+    run = prepared(tmp_path, dtype=dtype)
+    chosen = run.twin("a fast product", "fast", "plain", restart=print)
+    assert chosen == {"float32": "fast", "float64": "plain"}[dtype]
+    assert run.twins == ["a fast product"]
+
+
+def restarted(folder: Path, wrong_update: float = 1.0, forgets: bool = False) -> np.ndarray:
+    """How far each step of a small trainer is off the reference, restarted at each step.
+
+    `wrong_update`: a factor of its updates. `forgets`: it does not take the weights it is given.
+    """
+    run = prepared(folder)
+    images, labels = run.training_set()
+    weights = [w.astype(np.float64) for w in run.initial_weights()]
+    given = dict(np.load(folder / "protocol.npz"))
+    start = reference.weights_of(given, "float64")
+    training = (images, labels), start, given["order"]
+    more = run.batch_size, run.learning_rate
+    truth = reference.train(training[0], training[0], *training[1:], *more)
+    restarts.write(folder / "weights.npy", *training, *more, truth["nearest_zero"])
+    run.flags.restarts = folder / "weights.npy"
+
+    def restart(arrays):
+        for weight, array in zip(weights, arrays, strict=True):
+            if not forgets:
+                weight[...] = array
+
+    run.twin("none", None, None, restart)
+    for epoch in run.epochs():
+        with epoch.clock() as order:
+            for batch in epoch.batches(order):
+                layers = [reference.Layer(*weights[i : i + 2]) for i in (0, 2)]
+                inputs, sums = reference.forward(images[batch], layers)
+                loss, dz = reference.cross_entropy(sums[-1], labels[batch])
+                gradients = reference.backward(inputs, sums, dz, layers)
+                for weight, gradient in zip(
+                    weights, [g for layer in gradients for g in layer], strict=True
+                ):
+                    weight -= wrong_update * run.learning_rate * gradient
+                epoch.losses.append(loss)
+            epoch.finish(weights)
+    run.finish(device="cpu")
+    counted = json.loads((folder / "result.json").read_text())["measured"]["epochs"]
+    assert [(of["steps"], of["images"]) for of in counted] == [(3, 10)] * 2
+    return np.abs(np.load(folder / "losses.npy") - truth["losses"])
+
+
+@pytest.mark.fast
+def test_a_step_is_restarted_from_the_references_weights(tmp_path):
+    assert restarted(tmp_path).max() < 1e-6
+
+
+@pytest.mark.fast
+def test_a_wrong_update_shows_at_every_step_but_an_epochs_first(tmp_path):
+    off = restarted(tmp_path, wrong_update=1.01)
+    assert off[:, 0].max() < 1e-6 and off[:, 1:].min() > 1e-5
+
+
+@pytest.mark.fast
+def test_who_does_not_take_the_weights_that_it_is_given_is_seen(tmp_path):
+    assert restarted(tmp_path, wrong_update=1.5, forgets=True)[1].max() > 1e-3
+
+
+@pytest.mark.fast
+def test_a_whole_epoch_cannot_be_restarted_step_by_step(tmp_path):
+    run = prepared(tmp_path)
+    run.flags.restarts = tmp_path / "weights.npy"
+    epoch = next(run.epochs())
+    with pytest.raises(RuntimeError, match="cannot be restarted"), epoch.clock() as order:
+        epoch.whole(order)

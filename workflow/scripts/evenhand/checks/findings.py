@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from evenhand.core.identity import Competitor, Rehearsal, Round, Run
+from evenhand.core.identity import Competitor, Proof, Rehearsal, Restart, Round, Run
 
 COLUMNS = ["track", "scenario", "round", "framework", "device", "competitor"]
 COLUMNS += ["severity", "check", "finding", "file"]
 
-Subject = Run | Rehearsal | Round | Competitor
+Subject = Run | Proof | Round | Competitor
 
 
 class Finding(NamedTuple):
@@ -26,7 +26,7 @@ def row(subject: Subject, finding: Finding, results: Path) -> dict:
     match subject:
         case Run():
             where = _round(subject.of) | _competitor(subject.competitor)
-        case Rehearsal():  # without a round, since no timed run is concerned
+        case Rehearsal() | Restart():  # without a round, since no timed run is concerned
             where = {"track": subject.of.track, "scenario": subject.of.scenario}
             where |= _competitor(subject.competitor)
         case Round():

@@ -42,9 +42,10 @@ class Effect(NamedTuple):
 
 
 class BreakEven(NamedTuple):
-    """From how many epochs on one way of training takes less time than another, with its interval.
+    """After how many epochs two ways of training have taken the same time, with its interval.
 
-    Whole numbers, 1 or more; infinite for never, NaN where the rounds do not tell.
+    Below 0 where the one that is to pay has nothing to make up for; infinite for never, NaN where
+    the rounds do not tell.
     """
 
     epochs: float
@@ -200,7 +201,7 @@ def words(verdict: str, needed: float, margin: float = 0.03) -> str:
 
 
 def break_even(cost: ArrayLike, saving: ArrayLike, confidence: float = 0.95) -> BreakEven:
-    """From how many epochs on a way that costs more once pays, by what it saves each epoch.
+    """After how many epochs a way that costs more once is even, by what it saves each epoch.
 
     `cost` and `saving` in seconds, of shape (rounds,), paired. With means c and s, the time that n
     epochs take less is n s - c. The interval holds every n at which Student's test does not reject
@@ -226,8 +227,12 @@ def break_even(cost: ArrayLike, saving: ArrayLike, confidence: float = 0.95) -> 
         return BreakEven(np.inf, np.inf, np.inf)
     half, constant = c * s - t**2 * v_cs, c**2 - t**2 * v_c
     root = np.sqrt(max(0.0, half**2 - square * constant))
-    ends = c / s, (half - root) / square, (half + root) / square
-    return BreakEven(*(max(1.0, np.floor(n) + 1) for n in ends))
+    return BreakEven(c / s, (half - root) / square, (half + root) / square)
+
+
+def first_that_pays(break_even: float) -> float:
+    """The number of epochs, a whole one, from which on a process takes less time; 1 or more."""
+    return max(1.0, np.ceil(break_even)) if np.isfinite(break_even) else break_even
 
 
 def spread(seconds: ArrayLike) -> float:

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import gmean
 
 from evenhand.comparison.compare import CONTEST, SECONDS
+from evenhand.comparison.inference import first_that_pays
 from evenhand.core.published import published_ratio
 
 INTRO = """\
@@ -108,7 +109,8 @@ def _gains(gains: pd.DataFrame, confidence: str) -> str:
     return _table(rows)
 
 
-def _epochs(count: float) -> str:
+def _epochs(break_even: float) -> str:
+    count = first_that_pays(break_even)
     return "?" if np.isnan(count) else "never" if np.isinf(count) else f"{count:.0f}"
 
 

@@ -11,6 +11,7 @@ from evenhand.comparison.compare import (
     of_scenario,
     tests_of_differences,
 )
+from evenhand.comparison.inference import first_that_pays
 from evenhand.comparison.remarks import FEW_ROUNDS, counted
 from evenhand.core import axes
 from evenhand.core.published import published_logs, published_ratio
@@ -438,7 +439,8 @@ def gain(results: Results, row) -> str:
 
 def pays(results: Results, row) -> str:
     """From which epoch on it takes less time as a whole process."""
-    text, even = results.text["gains"], [row.break_even, row.break_even_low, row.break_even_high]
+    text = results.text["gains"]
+    even = [*map(first_that_pays, (row.break_even, row.break_even_low, row.break_even_high))]
     said = {"name": results.label(row.competitor)}
     if pd.isna(row.break_even):
         return text["unknown"].format(**said)

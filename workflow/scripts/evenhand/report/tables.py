@@ -9,6 +9,7 @@ import pandas as pd
 
 from evenhand.comparison import remarks
 from evenhand.comparison.compare import BOTH, PAIR, of_scenario
+from evenhand.comparison.inference import first_that_pays
 from evenhand.comparison.remarks import counted
 from evenhand.core.identity import Competitor
 from evenhand.core.published import published_logs
@@ -140,9 +141,9 @@ def gains_table(results: Results) -> Table:
     return Table(text["caption"], heads(results, columns), rows, words=3)
 
 
-def epoch_count(text: dict, epochs: float) -> str:
-    """From which epoch on it pays."""
-    if pd.isna(epochs):
+def epoch_count(text: dict, break_even: float) -> str:
+    """From how many epochs on it pays."""
+    if pd.isna(epochs := first_that_pays(break_even)):
         return text["unknown_word"]
     return text["never_word"] if epochs == INFINITE else number(epochs, ".0f")
 
