@@ -52,11 +52,23 @@ def add_framework(folder: Path, name: str) -> None:
         shutil.copy(folder / f"envs/numpy-cpu.{kind}", folder / f"envs/{name}-cpu.{kind}")
 
 
-def add_track(folder: Path, name: str, *frameworks: str) -> None:
+# What a trainer adds that claims to have an operation without float64.
+TWIN = """
+
+def restart(arrays):
+    for weight, array in zip(weights, arrays, strict=True):
+        weight[...] = array
+
+
+run.twin("an operation", np.matmul, np.dot, restart)
+"""
+
+
+def add_track(folder: Path, name: str, *frameworks: str, improves: str | None = None) -> None:
     """A track in which frameworks are proved by the gate, with NumPy's trainer for each."""
     track = folder / f"workflow/trainers/{name}"
     track.mkdir()
-    facts = {"start": "protocol", "data": "memory", "proof": "gate"}
+    facts = {"start": "protocol", "data": "memory", "proof": "gate", "improves": improves}
     (track / "track.yaml").write_text(yaml.safe_dump(facts))
     for framework in frameworks:
         trainer = folder / "workflow/trainers/controlled/numpy_mlp.py"
@@ -69,11 +81,17 @@ def made_up(tmp_path_factory) -> Path:
     folder = checkout(tmp_path_factory.mktemp("axes") / "evenhand")
     add_framework(folder, "made_up")
     add_track(folder, "replayed", "made_up", "numpy")
+    add_track(folder, "again", "made_up", improves="replayed")
+    trainer = folder / "workflow/trainers/again/made_up_mlp.py"
+    source = trainer.read_text()
+    banner = "\n# ---- 3."
+    assert banner in source
+    trainer.write_text(source.replace(banner, TWIN + banner))
     source = add_dataset(folder, "bars")
     scenario = {"dataset": "bars", "hidden_layers": [24, 12], "epochs": 2, "batch_size": 32}
     config = {
         "frameworks": ["made_up", "numpy"],
-        "tracks": ["replayed"],
+        "tracks": ["replayed", "again"],
         "rounds": 2,
         "data": {"folder": str(source)},
         "scenarios": {"baseline": scenario},
@@ -85,8 +103,9 @@ def made_up(tmp_path_factory) -> Path:
 
 def test_every_competitor_ran_in_the_made_up_track(made_up):
     runs = pd.read_csv(made_up / "results/runs.csv")
-    assert set(runs["track"]) == {"replayed"}
-    assert sorted(runs["competitor"]) == ["made_up-cpu"] * 2 + ["numpy-cpu"] * 2
+    ran = runs.groupby(["track", "competitor"]).size().to_dict()
+    made_up, numpy = ("replayed", "made_up-cpu"), ("replayed", "numpy-cpu")
+    assert ran == {made_up: 2, numpy: 2, ("again", "made_up-cpu"): 2}
     # products of 108 x 24 (two), 24 x 12 and 12 x 7 (three each), two operations a weight and image
     flop = 500 * 2 * (2 * 108 * 24 + 3 * (24 * 12 + 12 * 7))
     assert set(runs["flop_per_epoch"]) == {flop}
@@ -94,10 +113,27 @@ def test_every_competitor_ran_in_the_made_up_track(made_up):
 
 def test_the_gate_proves_the_made_up_framework_in_the_made_up_track(made_up):
     gate = pd.read_csv(made_up / "results/gate.csv")
-    assert set(gate["track"]) == {"replayed"}
+    assert set(gate["track"]) == {"replayed", "again"}
     assert set(gate["competitor"]) == {"made_up-cpu", "numpy-cpu"}
     assert gate["passed"].all(), gate.to_string()
-    assert set(gate["tier"]) == {"float64", "float32"}
+    assert set(gate["tier"]) == {"float64", "float32", "restarted"}
+
+
+def test_who_has_a_float64_twin_is_restarted_at_every_step_from_the_reference(made_up):
+    gate = pd.read_csv(made_up / "results/gate.csv").query("tier == 'restarted'")
+    assert set(gate["track"]) == {"again"} and set(gate["competitor"]) == {"made_up-cpu"}
+    steps = pd.read_csv(made_up / "results/gate_steps.csv").query("tier == 'restarted'")
+    assert len(steps) == 2 * 16 and steps["deviation"].max() < 5e-6
+    assert not list(made_up.glob("results/reference/**/*.weights.npy")), "it is large"
+    page = (made_up / "results/report.html").read_text()
+    assert "an operation. In float64 it was rehearsed with another" in page
+
+
+def test_what_a_track_brings_over_another_is_told(made_up):
+    (row,) = pd.read_csv(made_up / "results/gains.csv").to_dict("records")
+    assert (row["track"], row["improves"]) == ("again", "replayed")
+    assert (row["competitor"], row["rounds"]) == ("made_up-cpu", 2)
+    assert 'id="gains"' in (made_up / "results/report.html").read_text()
 
 
 def test_the_audit_finds_no_error(made_up):

@@ -182,7 +182,14 @@ use rule train as rehearse with:
 
 use rule train as restart with:
     # A timed run's steps once more, each from the reference's weights, where float64 has a twin.
-    input:
+    input:  # those of `train`, whose names would be lost, and the weights
+        launcher=f"{CODE}/trainers/toolbox/launch.py",
+        trainer=f"{CODE}/trainers/{{track}}/{{framework}}_mlp.py",
+        environment="results/environments/{framework}-{device}.json",
+        round=JOBS.opened_round,
+        secret=ancient("results/secret/key"),
+        data=JOBS.data,
+        protocol=JOBS.protocol,
         weights=JOBS.reference_weights,
     output:
         record="results/restarts/{track}/{scenario}/{round}/{framework}-{device}.json",
