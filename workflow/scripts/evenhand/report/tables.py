@@ -118,7 +118,6 @@ def gains_table(results: Results) -> Table:
     for row in results.gains.itertuples():
         of = row.track, row.scenario, row.competitor
         medians = runs.loc[[of], ["compile_seconds", "median_epoch_seconds"]].median()
-        even = [row.break_even, row.break_even_low, row.break_even_high]
         rows.append(
             [
                 results.label(row.competitor),
@@ -132,8 +131,7 @@ def gains_table(results: Results) -> Table:
                 number(first[of] - medians["median_epoch_seconds"]),
                 number(row.cost_seconds),
                 number(row.saving_seconds, ".3f"),
-                epoch_count(text, even[0]),
-                f"{epoch_count(text, even[1])} – {epoch_count(text, even[2])}",
+                *paying(results, row),
             ]
         )
     columns = ["competitor", "tracks", "scenario", "ratio", "interval", "verdict", "rounds"]
@@ -141,11 +139,16 @@ def gains_table(results: Results) -> Table:
     return Table(text["caption"], heads(results, columns), rows, words=3)
 
 
-def epoch_count(text: dict, break_even: float) -> str:
-    """From how many epochs on it pays."""
-    if pd.isna(epochs := first_that_pays(break_even)):
-        return text["unknown_word"]
-    return text["never_word"] if epochs == INFINITE else number(epochs, ".0f")
+def paying(results: Results, row) -> list[str]:
+    """From how many epochs on a gain pays, and the interval of that where there is one."""
+    text = results.text["gains"]
+    if pd.isna(row.break_even):
+        return [text["unknown_word"], NONE]
+    if row.break_even == INFINITE:
+        return [text["never_word"], NONE]
+    even = (row.break_even, row.break_even_low, row.break_even_high)
+    first, *ends = (first_that_pays(epochs) for epochs in even)
+    return [number(first, ".0f"), between(results.text, *ends, lambda end: number(end, ".0f"))]
 
 
 def statement_square(results: Results) -> tuple[list[Look], list[tuple[dict, list[dict | None]]]]:
