@@ -140,3 +140,11 @@ def test_a_third_tier_has_a_panel_of_its_own(made, config):
         *("float64", "float32"),
         *("float64", "float32", "restarted"),
     ]
+
+
+@pytest.mark.parametrize("name", ["loss", "phases", "limit"])
+def test_no_panel_is_left_empty_beside_those_of_five_contests(name, made, config):
+    with style():
+        given = made, made_up.Experiment(config), made_up.PUBLISHED, made_up.text("en")
+        shown = [axes for axes in figure(name, *given).axes if axes.get_visible()]
+    assert len(shown) == 5 and all(axes.get_title(loc="left") for axes in shown)

@@ -96,11 +96,11 @@ def panels(
     columns = 1 if narrow else min(len(groups), 3)
     rows = -(-len(groups) // columns)
     figure = Figure(figsize=(PANEL * columns, height * rows))
-    cells = figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat
+    cells = list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
     for (names, group), axes in zip(groups, cells, strict=False):
         axes.set_title(" · ".join(names))
         yield axes, group
-    for axes in list(cells)[len(groups) :]:
+    for axes in cells[len(groups) :]:
         axes.set_visible(False)
 
 
