@@ -93,6 +93,13 @@ def test_float64_needs_no_allowance_for_sizes():
     assert usual == other
 
 
+def test_a_restarted_step_stands_alone_and_only_the_test_set_sees_what_sizes_do():
+    sizes = TUTORIAL._replace(batch_size=64, test_images=100)
+    usual, other = (gate.limits(CONFIG, "cpu", of)["restarted"] for of in (TUTORIAL, sizes))
+    assert other["steps"] == usual["steps"] == 5e-6
+    assert other["test_loss"] == pytest.approx(usual["test_loss"] * 4 / 0.1)
+
+
 @pytest.mark.parametrize(
     ("change", "steps"),
     [

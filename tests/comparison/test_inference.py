@@ -458,11 +458,12 @@ def test_the_interval_keeps_its_promise():
     ("cost", "saving", "expected"),
     [
         ([1.0, 1.1, 0.9], [-0.2, -0.21, -0.19], (np.inf,) * 3),
+        ([-1.0, -1.1, -0.9], [-0.2, -0.21, -0.19], (np.inf,) * 3),
         ([1.0, 1.1, 0.9], [0.2, -0.21, 0.1], (np.nan,) * 3),
         ([1.0], [0.2], (np.nan,) * 3),
         ([], [], (np.nan,) * 3),
     ],
-    ids=["slower", "undecided", "one round", "none"],
+    ids=["slower", "cheaper and slower", "undecided", "one round", "none"],
 )
 def test_never_and_unknown_are_answers(cost, saving, expected):
     np.testing.assert_equal(tuple(inference.break_even(cost, saving)), expected)
@@ -473,3 +474,9 @@ def test_never_and_unknown_are_answers(cost, saving, expected):
 )
 def test_it_pays_from_a_whole_number_of_epochs_on(even, first):
     np.testing.assert_equal(inference.first_that_pays(even), first)
+
+
+def test_what_costs_less_and_saves_has_nothing_to_make_up_for():
+    even = inference.break_even([-1.0, -1.1, -0.9], [0.2, 0.21, 0.19])
+    assert even.low < even.epochs < even.high < 0
+    assert inference.first_that_pays(even.high) == 1

@@ -148,3 +148,21 @@ def test_no_panel_is_left_empty_beside_those_of_five_contests(name, made, config
         given = made, made_up.Experiment(config), made_up.PUBLISHED, made_up.text("en")
         shown = [axes for axes in figure(name, *given).axes if axes.get_visible()]
     assert len(shown) == 5 and all(axes.get_title(loc="left") for axes in shown)
+
+
+def test_the_picture_takes_the_first_scenario_that_was_run(made, config):
+    runs = made["runs"]
+    late = runs[(runs["scenario"] == "one-thread")]
+    with style():
+        given = made | {"runs": late}, made_up.Experiment(config), {}, made_up.text("en")
+        axes = figure("tracks", *given).axes[0]
+    labels = [text.get_text() for text in axes.figure.legends[0].get_texts()]
+    assert labels[-1] == "cured"
+
+
+def test_what_loading_costs_is_told_of_tracks_that_improve_no_other(results):
+    assert sentences.loader_and_memory(results) == ("tutorial", "controlled")
+    results.config["tracks"] = ["cured", "tuned", "tutorial", "controlled"]
+    assert sentences.loader_and_memory(results) == ("tutorial", "controlled")
+    results.config["tracks"] = ["tutorial", "tuned"]
+    assert sentences.loader_and_memory(results) is None

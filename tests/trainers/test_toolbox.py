@@ -317,6 +317,13 @@ def test_an_operation_without_float64_has_its_twin_there_and_is_named_in_both(tm
     assert run.twins == ["a fast product"]
 
 
+@pytest.mark.fast
+def test_an_operation_that_is_its_own_twin_is_none(tmp_path):
+    run = prepared(tmp_path)
+    assert run.twin("a product", "plain", "plain", restart=print) == "plain"
+    assert run.twins == [] and run.restart is print
+
+
 def restarted(folder: Path, wrong_update: float = 1.0, forgets: bool = False) -> np.ndarray:
     """How far each step of a small trainer is off the reference, restarted at each step.
 

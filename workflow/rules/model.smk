@@ -49,7 +49,7 @@ rule reference:
 
 
 rule reference_weights:
-    """The reference's weights before each step, from which who has no float64 restarts: large, and soon gone."""
+    """The reference's weights before each step, for restarts: a large file, deleted once they have read it."""
     input:
         JOBS.judged,  # first, as above
         data=JOBS.data,

@@ -1,4 +1,4 @@
-"""Check every record, rehearsal and round before anything is compared.
+"""Check every record, proof and round before anything is compared.
 
 In the workflow it writes results/audit.csv. From the command line it prints its findings, computes
 all tables that follow from the records again, and names what differs in their files. Its exit

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import itertools
+import math
 import platform
 import site
 import time
@@ -14,6 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from toolbox import settings
+from toolbox.machine import usable_cores
 from toolbox.record import sha256, write
 from toolbox.stopwatch import Line
 
@@ -85,13 +87,20 @@ class Run:
     def twin(self, name: str, operation, twin, restart: Callable[[list[np.ndarray]], None]):
         """An operation that computes in float32 alone; where float64 is asked for, its twin.
 
-        `name`: what the report calls it. A rehearsal then proves the twin and not the operation,
-        which is proved in float32 instead, step by step from the reference's weights: `restart`
-        takes arrays as `initial_weights` gives them, and lets training go on from there.
+        They may be one and the same, on a device that has no other. `name`: what the report calls
+        it. A rehearsal then proves the twin and not the operation, which is proved in float32
+        instead, step by step from the reference's weights: `restart` takes arrays as
+        `initial_weights` gives them, and lets training go on from there.
         """
-        self.twins.append(name)
+        if operation is not twin:
+            self.twins.append(name)
         self.restart = restart
         return operation if self.dtype == "float32" else twin
+
+    @staticmethod
+    def cores() -> int:
+        """How many cores the process may keep busy, for a framework that would take fewer."""
+        return math.ceil(usable_cores())
 
     def phase(self, name: str) -> None:
         """Close the open phase and open another: `load`, then `set_up`, perhaps `compile`."""
@@ -300,11 +309,11 @@ class Epoch:
         the loss shows its update, too. docs/gate.md says when, and what the file holds.
         """
         steps = np.load(self.run.flags.restarts, mmap_mode="r")[self.index * len(batches) :]
-        for place, (batch, step) in enumerate(zip(batches, steps, strict=False)):
+        for number, (batch, step) in enumerate(zip(batches, steps, strict=False)):
             one_before, *weights = step
             self.run.restart([np.array(weight) for weight in weights])
             if one_before:
-                yield batches[place - 1]
+                yield batches[number - 1]
                 self.losses.pop()
             yield from self.step(batch, len(batch))
 
@@ -316,7 +325,7 @@ class Epoch:
         """
         self._within_clock()
         if self.run.flags.restarts:
-            raise RuntimeError("who takes an epoch as a whole cannot be restarted at each step")
+            raise RuntimeError("an epoch taken as a whole cannot be restarted at each step")
         size = self.run.batch_size
         full, rest = np.split(order, [len(order) // size * size])
         self.steps, self.images = -(-len(order) // size), len(order)

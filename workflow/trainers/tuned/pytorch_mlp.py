@@ -62,4 +62,4 @@ for epoch in run.epochs():
         epoch.losses = torch.stack(epoch.losses).tolist()
         epoch.finish(w.cpu().numpy() for w in weights)
 
-run.finish(device=run.device, threads=torch.get_num_threads())
+run.finish(weights[0].device.type, threads=torch.get_num_threads())

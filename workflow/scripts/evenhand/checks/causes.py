@@ -70,9 +70,8 @@ def likely_cause(
         return Cause(STEPS_LEFT_OUT, f"{found} ≠ {due}")
     if "identical_steps" in outside:
         return Cause(REFERENCE_COPIED)
-    if (
-        tier == "restarted" and np.isfinite(losses).all()
-    ):  # where no step follows from those before it
+    # Restarted, no step follows from those before it.
+    if tier == "restarted" and np.isfinite(losses).all():
         return Cause(RESTARTED)
     if not outside.keys() - {"test_loss", "test_accuracy"}:
         return Cause(_code_of_test(outside, tier, expected.size))

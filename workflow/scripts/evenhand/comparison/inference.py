@@ -161,12 +161,12 @@ def rounds_needed(
         difference: (t(1 - alpha/2, N-1) + t(0.8, N-1)) s / sqrt(N) <= |m|
         sameness:   (t(1 - alpha,   N-1) + t(0.9, N-1)) s / sqrt(N) <= ln(1+margin) - |m|
 
-    with alpha = (1 - confidence) / tests. `tests`: how many differences and changes are tested
-    together; alpha is then Holm's strictest step for a difference. Sameness is adjusted over the
-    pairs alone, which are fewer where changes are tested too: its condition is a little stricter
-    than it need be. Returns N - rounds, at least 1, or infinity where that is more than 1000; NaN
-    for fewer than two rounds. m and s are estimates: this plans the size of the next experiment
-    and promises nothing.
+    with alpha = (1 - confidence) / tests. `tests`: how many differences, changes and gains are
+    tested together; alpha is then Holm's strictest step for a difference. Sameness is adjusted over
+    pairs and gains alone, which are fewer where changes are tested too: its condition is a little
+    stricter than it need be. Returns N - rounds, at least 1, or infinity where that is more than
+    1000; NaN for fewer than two rounds. m and s are estimates: this plans the size of the next
+    experiment and promises nothing.
     """
     d = np.asarray(d, dtype=float)
     rounds = d.shape[-1]

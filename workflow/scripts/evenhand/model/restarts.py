@@ -53,11 +53,11 @@ def write(
     def keep(now: reference.Weights) -> None:
         """Keep the weights for this step, for the next, for both, or for none."""
         step = next(steps)
-        for place in range(step, min(step + 2, len(before))):
-            if before[place] == (place > step):
+        for later in range(step, min(step + 2, len(before))):
+            if before[later] == (later > step):
                 values = [array for layer in now for array in layer]
                 for name, value in zip(rows.dtype.names[1:], values, strict=True):
-                    rows[name][place] = value
+                    rows[name][later] = value
 
     one_image = train_set[0][:1], train_set[1][:1]  # there is nothing to be tested
     reference.train(train_set, one_image, weights, order, batch_size, learning_rate, keep)

@@ -295,8 +295,8 @@ def tracks(
     tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
 ) -> Figure:
     """Each competitor in every track of the first scenario: median epoch, rounds, the limits."""
-    scenario, words = next(iter(experiment.config["scenarios"])), text["figure_words"]
-    runs = tables["runs"][tables["runs"]["scenario"] == scenario]
+    runs, words = tables["runs"], text["figure_words"]
+    runs = runs[runs["scenario"] == runs["scenario"].iloc[0]]
     present = members(runs, looks(experiment))
     figure = Figure(figsize=(PANEL if narrow else 2 * PANEL, 1.4 + 0.42 * len(present)))
     axes = figure.subplots()

@@ -118,7 +118,7 @@ def inline(svg: str, name: str, label: str) -> Markup:
 def page(results: Results, figures: dict[str, str], template: Path, style: str) -> str:
     """The whole page; `figures` holds the text of each SVG file by its name."""
     words = {"confidence": results.confidence, "margin": results.margin}
-    words |= results.dataset_words | {"scenario": next(iter(results.config["scenarios"]))}
+    words |= results.dataset_words | {"scenario": results.runs["scenario"].iloc[0]}
     pairs = max((len(rows) for _, _, rows in contests(results.comparison)), default=0)
     left_out = results.text["left_out"].format(most=MOST_PLOTTED) if pairs > MOST_PLOTTED else ""
     captions = {

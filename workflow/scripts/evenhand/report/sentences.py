@@ -335,8 +335,13 @@ def epoch_seconds(results: Results, track: str, scenario: str) -> pd.Series:
 
 
 def loader_and_memory(results: Results) -> tuple[str, str] | None:
-    """The first track that a loader feeds and the first with the data in memory, if there are."""
-    first = [next(iter(results.experiment.tracks_with("data", of)), None) for of in FEEDS]
+    """The first track that a loader feeds and the first with the data in memory, if there are.
+
+    Of those that improve no other: what differs between the two is the loader.
+    """
+    plain = results.experiment.tracks_with("improves", None)
+    of_feeds = [results.experiment.tracks_with("data", of) for of in FEEDS]
+    first = [next((name for name in names if name in plain), None) for names in of_feeds]
     return None if None in first else (first[0], first[1])
 
 
@@ -489,9 +494,9 @@ def restarted(results: Results) -> list[str]:
         (record.requested.track, record.requested.competitor): record for record in results.records
     }
     for (track, name), rows in steps.groupby(["track", "competitor"], sort=False):
-        if (track, name) not in of_records or name in results.failed:
+        record = of_records.get((track, name))
+        if record is None or not record.environment.twins or name in results.failed:
             continue
-        record = of_records[track, name]
         requested = record.requested
         count = -(-requested.train_images // requested.batch_size) * requested.epochs
         sentences.append(

@@ -199,7 +199,7 @@ class Jobs:
         return f"results/reference/{training}/{wildcards.round}.weights.npy"
 
     def restart_flags(self, wildcards, input) -> str:
-        """The same for a restart, which is told where the reference's weights are."""
+        """What the configuration asks of a restarted trainer, and where the weights are."""
         return f"{self.trainer_flags(wildcards, input)} --restarts {shlex.quote(input.weights)}"
 
     def rehearsal_flags(self, wildcards, input) -> str:

@@ -71,12 +71,12 @@ def step_seconds(
     """
     rng = np.random.default_rng(0)
     products = []
-    for place, (inputs, outputs) in enumerate(pairwise(layers)):
+    for layer, (inputs, outputs) in enumerate(pairwise(layers)):
         x, w, gradient = (
             rng.random(shape, dtype=np.float32)
             for shape in ((batch_size, inputs), (outputs, inputs), (batch_size, outputs))
         )
-        products += [(x, w.T), (gradient.T, x)] + [(gradient, w)] * (place > 0)
+        products += [(x, w.T), (gradient.T, x)] + [(gradient, w)] * (layer > 0)
     products = [(a, b, np.empty((len(a), b.shape[1]), np.float32)) for a, b in products]
     least = float("inf")
     with threadpool_limits(limits=threads, user_api="blas"):
