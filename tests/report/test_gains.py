@@ -56,6 +56,7 @@ def test_without_a_track_that_improves_another_there_is_no_such_section(tmp_path
     config = made_up.config(rounds=2, frameworks=FRAMEWORKS[:2])
     page = made_up.html(made_up.results(made_up.tables(tmp_path, config), config))
     assert 'id="gains"' not in page and "#gains" not in page
+    assert page.count('id="figure-tracks"') == 1, "its picture stands elsewhere then"
 
 
 def test_ratios_and_the_epoch_from_which_on_it_pays_are_told(results):
