@@ -295,11 +295,11 @@ class Epoch:
     def batches(self, order) -> Iterator:
         """Slices of `order` (this epoch's, in whatever type indexes the framework's arrays)."""
         starts = range(0, len(order), self.run.batch_size)
-        batches = [order[start : start + self.run.batch_size] for start in starts]
+        batches = (order[start : start + self.run.batch_size] for start in starts)
         if self.run.flags.restarts:
-            yield from self.restarted(batches)
+            yield from self.restarted(list(batches))
             return
-        for batch in batches:
+        for batch in batches:  # each made when its turn comes
             yield from self.step(batch, len(batch))
 
     def restarted(self, batches: list) -> Iterator:
