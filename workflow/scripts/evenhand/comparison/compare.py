@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from evenhand.comparison import inference
 from evenhand.core import axes
@@ -218,7 +219,6 @@ def _pairs(
             paired = pair(sound_here, a, b)
             comparable = not any((track, scenario, name) in reasons for name in (a, b))
             tested = paired["d"] if comparable else []
-            found = inference.effect(tested, settings["margin"], settings["confidence"])
             rows.append(
                 {
                     "track": track,
@@ -226,11 +226,7 @@ def _pairs(
                     "a": a,
                     "b": b,
                     "rounds": len(paired),
-                    "ratio": found.ratio,
-                    "low": found.low,
-                    "high": found.high,
-                    "p_value": found.p_different,
-                    "p_same": found.p_same,
+                    **_effect(tested, settings),
                     "spread_a": spread(sound_here, a),
                     "spread_b": spread(sound_here, b),
                     "outliers": ";".join(map(str, paired.index[inference.outliers(paired["d"])])),
@@ -300,7 +296,6 @@ def _gains(
             comparable = not any((of, scenario, name) in reasons for of in (track, improves))
             both = both if comparable else both[:0]
             d = inference.log_ratios(both[f"{SECONDS}_a"], both[f"{SECONDS}_b"])
-            found = inference.effect(d, settings["margin"], settings["confidence"])
             cost = _once(both, "a") - _once(both, "b")
             saving = (both[f"{SECONDS}_b"] - both[f"{SECONDS}_a"]).to_numpy()
             even = inference.break_even(cost, saving, settings["confidence"])
@@ -311,11 +306,7 @@ def _gains(
                     "scenario": scenario,
                     "competitor": name,
                     "rounds": len(both),
-                    "ratio": found.ratio,
-                    "low": found.low,
-                    "high": found.high,
-                    "p_value": found.p_different,
-                    "p_same": found.p_same,
+                    **_effect(d, settings),
                     "cost_seconds": cost.mean() if len(cost) else np.nan,
                     "saving_seconds": saving.mean() if len(saving) else np.nan,
                     "break_even": even.epochs,
@@ -326,6 +317,13 @@ def _gains(
                 }
             )
     return pd.DataFrame(rows, columns=[*GAINS, "comparable", "d"])
+
+
+def _effect(d: ArrayLike, settings: dict) -> dict[str, float]:
+    """What the rounds' log ratios say, as the tables have it before adjustment."""
+    found = inference.effect(d, settings["margin"], settings["confidence"])
+    columns = ("ratio", "low", "high", "p_value", "p_same")
+    return dict(zip(columns, found, strict=True))
 
 
 def _once(both: pd.DataFrame, side: str) -> np.ndarray:
