@@ -107,8 +107,8 @@ def with_first(pairs: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def number(value: float | None, form: str = ".2f") -> str:
-    """A number, or a dash where there is none."""
-    return NONE if pd.isna(value) else format(value, form)
+    """A number, never minus zero, or a dash where there is none."""
+    return NONE if pd.isna(value) else format(value, f"z{form}")
 
 
 def scientific(value: float | None) -> str:

@@ -452,7 +452,7 @@ def pays(results: Results, row) -> str:
     if row.break_even == INFINITE:
         return text["never"].format(**said)
     said |= zip(("epochs", "low", "high"), (number(of, ".0f") for of in even), strict=True)
-    return text["from_start" if max(even) == 1 else "from"].format(**said)
+    return text["from" if said["low"] != said["high"] else "from_exactly"].format(**said)
 
 
 def compiling(results: Results, track: str, scenario: str) -> list[str]:

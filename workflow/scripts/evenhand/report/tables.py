@@ -110,8 +110,26 @@ def mirrored(row):
 
 
 def gains_table(results: Results) -> Table:
-    """What each track brings a framework over the one that it improves, and whether it pays."""
-    text, rows = results.text["gains"], []
+    """What each track brings an epoch of each framework over the track that it improves."""
+    rows = []
+    for row in results.gains.itertuples():
+        counted = pd.notna(row.low)
+        rows.append(
+            [
+                *gained(results, row),
+                times(row.ratio),
+                between(results.text, row.low, row.high, times) if counted else NONE,
+                verdict_words(results, row),
+                row.rounds,
+            ]
+        )
+    columns = ["competitor", "tracks", "scenario", "ratio", "interval", "verdict", "rounds"]
+    return Table(results.text["gains"]["caption"], heads(results, columns), rows, words=3)
+
+
+def break_even_table(results: Results) -> Table:
+    """What each track costs once, what it saves in an epoch, and from which epoch on it pays."""
+    rows = []
     runs = results.runs.set_index(["track", "scenario", "competitor"]).sort_index()
     first = results.epochs[results.epochs["epoch"] == 0]
     first = first.groupby(["track", "scenario", "competitor"])["seconds"].median()
@@ -120,13 +138,7 @@ def gains_table(results: Results) -> Table:
         medians = runs.loc[[of], ["compile_seconds", "median_epoch_seconds"]].median()
         rows.append(
             [
-                results.label(row.competitor),
-                f"{row.track} / {row.improves}",
-                row.scenario,
-                times(row.ratio),
-                between(results.text, row.low, row.high, times) if pd.notna(row.low) else NONE,
-                verdict_words(results, row),
-                row.rounds,
+                *gained(results, row),
                 number(medians["compile_seconds"]),
                 number(first[of] - medians["median_epoch_seconds"]),
                 number(row.cost_seconds),
@@ -134,9 +146,14 @@ def gains_table(results: Results) -> Table:
                 *paying(results, row),
             ]
         )
-    columns = ["competitor", "tracks", "scenario", "ratio", "interval", "verdict", "rounds"]
+    columns = ["competitor", "tracks", "scenario"]
     columns += ["compile", "first_epoch", "once", "saving", "pays", "interval"]
-    return Table(text["caption"], heads(results, columns), rows, words=3)
+    return Table(results.text["gains"]["pays_caption"], heads(results, columns), rows, words=3)
+
+
+def gained(results: Results, row) -> list[str]:
+    """Whose gain it is: the framework, both tracks and the scenario."""
+    return [results.label(row.competitor), f"{row.track} / {row.improves}", row.scenario]
 
 
 def paying(results: Results, row) -> list[str]:
