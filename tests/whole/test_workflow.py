@@ -139,6 +139,24 @@ def test_another_python_for_the_workflow_builds_no_environment_again(environment
     assert "Nothing to be done" in run.stdout + run.stderr, run.stdout[-3000:]
 
 
+def test_snakemakes_limit_of_jobs_a_second_is_off_where_jobs_run_beside_it(tmp_path):
+    """It wakes the scheduler each second, once for every job that has ended, beside the clock."""
+    folder = checkout(tmp_path / "evenhand")
+    asked = (
+        "from snakemake.cli import main; import snakemake.scheduling.job_scheduler as scheduling\n"
+        "scheduling.JobRateLimiter.get_free_jobs = lambda limit: print('asked') or limit.max_jobs\n"
+        "main()"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", asked, "--cores", "2", "results/secret/key"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "asked" not in run.stdout
+
+
 def test_the_plan_can_be_asked_for_alone(finished):
     assert "Every run is there." in snakemake(finished, "plan")
     said = snakemake(finished, "plan", "--config", "rounds=4")
