@@ -442,16 +442,21 @@ def gain(results: Results, row) -> str:
     return results.text["gains"]["ratio"].format(**said)
 
 
+def pays_from(row) -> list[float]:
+    """The epoch from which on a gain pays, and the two ends of its interval."""
+    return [*map(first_that_pays, (row.break_even, row.break_even_low, row.break_even_high))]
+
+
 def pays(results: Results, row) -> str:
     """From which epoch on it takes less time as a whole process."""
     text = results.text["gains"]
-    even = [*map(first_that_pays, (row.break_even, row.break_even_low, row.break_even_high))]
     said = {"name": results.label(row.competitor)}
     if pd.isna(row.break_even):
         return text["unknown"].format(**said)
     if row.break_even == INFINITE:
         return text["never"].format(**said)
-    said |= zip(("epochs", "low", "high"), (number(of, ".0f") for of in even), strict=True)
+    epochs = (number(of, ".0f") for of in pays_from(row))
+    said |= zip(("epochs", "low", "high"), epochs, strict=True)
     return text["from" if said["low"] != said["high"] else "from_exactly"].format(**said)
 
 

@@ -9,7 +9,6 @@ import pandas as pd
 
 from evenhand.comparison import remarks
 from evenhand.comparison.compare import BOTH, PAIR, of_scenario
-from evenhand.comparison.inference import first_that_pays
 from evenhand.comparison.remarks import counted
 from evenhand.core.identity import Competitor
 from evenhand.core.published import published_logs
@@ -27,7 +26,7 @@ from evenhand.report.results import (
     percent,
     times,
 )
-from evenhand.report.sentences import UNRANKED, verdict_words
+from evenhand.report.sentences import UNRANKED, pays_from, verdict_words
 from toolbox.record import Record
 
 MOST_ROWS = 60  # longer tables are folded, or left to the CSV files
@@ -113,12 +112,11 @@ def gains_table(results: Results) -> Table:
     """What each track brings an epoch of each framework over the track that it improves."""
     rows = []
     for row in results.gains.itertuples():
-        counted = pd.notna(row.low)
         rows.append(
             [
                 *gained(results, row),
                 times(row.ratio),
-                between(results.text, row.low, row.high, times) if counted else NONE,
+                between(results.text, row.low, row.high, times) if pd.notna(row.low) else NONE,
                 verdict_words(results, row),
                 row.rounds,
             ]
@@ -163,8 +161,7 @@ def paying(results: Results, row) -> list[str]:
         return [text["unknown_word"], NONE]
     if row.break_even == INFINITE:
         return [text["never_word"], NONE]
-    even = (row.break_even, row.break_even_low, row.break_even_high)
-    first, *ends = (first_that_pays(epochs) for epochs in even)
+    first, *ends = pays_from(row)
     return [number(first, ".0f"), between(results.text, *ends, lambda end: number(end, ".0f"))]
 
 
