@@ -27,7 +27,7 @@ def gather(batch):  # of indices, and all its images at once
 
 
 # No DataLoader: it would load ahead in a thread of its own, even with
-# no workers; with run.loader_workers 1.2 times as long (measured).
+# no workers; with run.loader_workers 1.3 times as long (measured).
 class Loader(io.BatchSampler):
     def __iter__(self):
         return map(gather, super().__iter__())
