@@ -30,7 +30,7 @@ def test_there_are_members_of_every_axis():
 
 @pytest.mark.parametrize(("axis", "name"), MEMBERS)
 def test_the_file_of_every_member_fits_its_schema(axis, name):
-    content = yaml.safe_load(axes.path(axis, name).read_text())
+    content = yaml.safe_load(axes.member_file(axis, name).read_text())
     assert axes.member(axis, name) == completed(content, axis)
 
 
@@ -42,10 +42,50 @@ def test_a_schema_is_closed_and_describes_every_key(axis):
     assert all("description" in of for of in content["properties"].values())
 
 
-def test_no_two_frameworks_share_a_color_or_a_label():
-    for key in ("color", "label"):
-        values = [axes.framework(name)[key].lower() for name in axes.names("framework")]
+def test_no_two_frameworks_share_a_color_and_no_two_versions_a_label():
+    names = axes.names("framework")
+    labels = [axes.framework(name)["label"] for name in names]
+    colors = [axes.framework(name)["color"].lower() for name in names if not axes.shares_file(name)]
+    for values in (labels, colors):
         assert len(set(values)) == len(values)
+
+
+def test_a_version_is_an_environment_and_takes_the_rest_from_its_framework():
+    name = "pytorch@2.4"
+    assert name in axes.names("framework") and axes.shares_file(name)
+    assert (axes.unversioned(name), axes.version(name)) == ("pytorch", "2.4")
+    label = axes.framework("pytorch")["label"]
+    assert axes.framework(name) == axes.framework("pytorch") | {"label": f"{label} 2.4"}
+    assert axes.trainer("tutorial", name) == axes.trainer("tutorial", "pytorch")
+
+
+def test_a_framework_is_no_version_of_itself():
+    assert (axes.unversioned("pytorch"), axes.version("pytorch")) == ("pytorch", "")
+    assert not axes.shares_file("pytorch") and not axes.shares_file("never_seen")
+
+
+def test_a_version_with_trainers_of_its_own_takes_none_of_its_frameworks():
+    name = "mxnet@2.0.0b1"
+    assert axes.trainer("controlled", name).name == f"{name}_mlp.py"
+    assert axes.trainer("tuned", "mxnet").exists() and not axes.trainer("tuned", name).exists()
+
+
+def test_a_version_may_have_a_file_of_its_own(tmp_path):
+    for file in ("workflow/frameworks/a@1.yaml", "envs/a@1-cpu.yaml", "envs/a@2-cpu.yaml"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("label: Its own\ncolor: '#123456'\n")
+    (tmp_path / "workflow/frameworks/a.yaml").write_text("label: A\ncolor: '#654321'\n")
+    assert axes.names("framework", tmp_path) == ["a", "a@1", "a@2"]
+    labels = [axes.framework(name, tmp_path)["label"] for name in ("a", "a@1", "a@2")]
+    assert labels == ["A", "Its own", "A 2"]
+
+
+def test_a_version_of_a_framework_without_a_file_is_unknown(tmp_path):
+    (tmp_path / "envs").mkdir()
+    (tmp_path / "envs/b@1-cpu.yaml").touch()
+    with pytest.raises(Refused, match="unknown name `b@1`"):
+        axes.framework("b@1", tmp_path)
+    assert axes.names("framework", tmp_path) == []
 
 
 def test_a_track_that_is_proved_step_by_step_starts_all_frameworks_alike():

@@ -1086,7 +1086,10 @@ def test_tracks_never_seen_before_need_no_code(made, config, tmp_path):
 def test_a_trainer_without_a_record_is_not_among_the_programs_that_ran(results):
     results.records = [r for r in results.records if r.requested.framework != "mxnet"]
     shown = [
-        trainer["look"].label for track in report.code(results) for trainer in track["trainers"]
+        look.label
+        for track in report.code(results)
+        for trainer in track["trainers"]
+        for look in trainer["looks"]
     ]
     assert shown == ["PyTorch", "PyTorch", "NumPy"]
     assert "workflow/trainers/tutorial/mxnet_mlp.py" not in made_up.html(results)

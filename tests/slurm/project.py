@@ -1,7 +1,7 @@
 """A small project for the test cluster: made-up digits, and NumPy under three names.
 
 The three frameworks are copies of one another in a temporary copy of the repository, so that
-rounds have several members without heavy environments.
+rounds have several members without heavy environments. One is a version with a trainer of its own.
 """
 
 import os
@@ -21,9 +21,9 @@ PROFILE = [
     *("--profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue"),
     *("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10"),
 ]
-FRAMEWORKS = ["numpy", "numpy_b", "numpy_c"]
+FRAMEWORKS = ["numpy", "numpy@2.4", "numpy_c"]
 IMPATIENT = Path(__file__).with_name("impatient.py")
-BREAKABLE = "numpy_b"
+BREAKABLE = "numpy@2.4"
 HOOK = """
 import os
 if os.path.exists("fault"):

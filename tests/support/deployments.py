@@ -12,7 +12,7 @@ import pytest
 from support.checkouts import checkout
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "evenhand-tests"
-FRAMEWORKS = ["mxnet", "numpy"]
+FRAMEWORKS = ["mxnet@2.0.0b1", "numpy"]  # a version, since its name has an @
 COMPETITORS = [f"{framework}-cpu" for framework in FRAMEWORKS]
 RECORDS = [f"results/runs/controlled/baseline/0/{name}.json" for name in COMPETITORS]
 

@@ -134,7 +134,8 @@ def answers(tables: dict[str, pd.DataFrame], config: dict) -> list[dict]:
             "versions": {"python": "3.11.7"},
         }
         for framework in config["frameworks"]
-        for source in [(ROOT / f"workflow/statements/{framework}_statements.py").read_text()]
+        for program in (ROOT / "workflow/statements").glob(f"{framework}_statements.py")
+        for source in [program.read_text()]
         for node in ast.parse(source).body
         if isinstance(node, ast.FunctionDef)
     ]
@@ -146,18 +147,17 @@ def results(tables: dict, config: dict, language: str = "en", **changes) -> Resu
     runs = tables["runs"]
     runners = runs[["track", "framework"]].drop_duplicates().itertuples(index=False)
     took_part = {tuple(row) for row in runners}
-    trainers = [
-        str(axes.trainer(track, name))
-        for track in runs["track"].unique()
-        for name in config["frameworks"]
-        if (track, name) in took_part
-    ]
+    experiment = Experiment(config | {"language": language})
+    sources = {
+        track: {name: source for name, source in of.items() if (track, name) in took_part}
+        for track, of in read_sources(experiment).items()
+    }
     given = {
-        "experiment": Experiment(config | {"language": language}),
+        "experiment": experiment,
         "text": text(language),
         "published": PUBLISHED,
         "receipts": {name: records.receipt(name) for name in runs["competitor"].unique()},
-        "sources": read_sources(trainers),
+        "sources": sources,
         "records": one_record_each(runs),
         "statements": statements.in_words(CATALOGUE, answers(tables, config), language),
         "datasets": {"mnist": {"dataset": "mnist", "label": "MNIST", "original": True}},

@@ -107,7 +107,7 @@ rule report:
         tutorial_check=f"results/tutorial_check.{FORM}",
         statements="results/statements.json",
         environments=files_of_all("results/environments/{competitor}.json"),
-        trainers=files_of_all(f"{CODE}/trainers/{{track}}/{{framework}}_mlp.py"),
+        trainers=JOBS.all_trainers,
         datasets=files_of_all("results/data/{dataset}/facts.json"),
         axes=JOBS.axis_files("frameworks", "tracks"),
         of_datasets=files_of_all(f"{CODE}/datasets/{{dataset}}.yaml"),

@@ -123,7 +123,7 @@ rule train:
     """One run: one framework on one device, as a process of its own, when its turn comes."""
     input:
         launcher=f"{CODE}/trainers/toolbox/launch.py",
-        trainer=f"{CODE}/trainers/{{track}}/{{framework}}_mlp.py",
+        trainer=JOBS.trainer,
         environment="results/environments/{framework}-{device}.json",
         round=JOBS.opened_round,
         secret=ancient("results/secret/key"),
@@ -184,7 +184,7 @@ use rule train as restart with:
     # A timed run's steps once more, each from the reference's weights, where float64 has a twin.
     input:  # those of `train`, whose names would be lost, and the weights
         launcher=f"{CODE}/trainers/toolbox/launch.py",
-        trainer=f"{CODE}/trainers/{{track}}/{{framework}}_mlp.py",
+        trainer=JOBS.trainer,
         environment="results/environments/{framework}-{device}.json",
         round=JOBS.opened_round,
         secret=ancient("results/secret/key"),

@@ -20,12 +20,13 @@ if __name__ == "__main__":
     tables = {name: read_table(given[name]) for name in TABLES}
     receipts = {Path(path).stem: json.loads(Path(path).read_text()) for path in given.environments}
     facts = [json.loads(Path(path).read_text()) for path in given.datasets]
+    experiment = saved(Path(given.configuration))
     results = Results(
-        experiment=saved(Path(given.configuration)),
+        experiment=experiment,
         text=yaml.safe_load(Path(given.text).read_bytes()),
         published=yaml.safe_load(Path(given.published).read_bytes()),
         receipts=receipts,
-        sources=read_sources(given.trainers),
+        sources=read_sources(experiment),
         records=one_record_each(tables["runs"]),
         statements=json.loads(Path(given.statements).read_text())["statements"],
         datasets={of["dataset"]: of for of in facts},

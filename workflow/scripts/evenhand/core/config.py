@@ -145,7 +145,7 @@ def _check_tracks(experiment: Experiment) -> None:
             framework = Competitor.parse(name).framework
             facts = axes.framework(framework, experiment.root)
             if missing := [key for key in ("initializer", "last_batch") if key not in facts]:
-                file = axes.path("framework", framework, experiment.root)
+                file = axes.member_file("framework", framework, experiment.root)
                 raise Refused(
                     f"frameworks: {file.relative_to(experiment.root)} lacks "
                     f"{' and '.join(missing)}, with which the track {track} is checked"

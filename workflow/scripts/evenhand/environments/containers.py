@@ -39,8 +39,11 @@ def python_of(competitor: str) -> str:
 
 
 def image_name(prefix: str, lock: Path) -> str:
-    """The name of the image for a lock: built from another state of the lock, it has another."""
-    return f"{prefix}{lock.stem}:{sha256(lock)[:12]}"
+    """The name of the image for a lock: built from another state of the lock, it has another.
+
+    A framework's version follows an underscore, since after an at sign engines expect a digest.
+    """
+    return f"{prefix}{lock.stem.replace('@', '_')}:{sha256(lock)[:12]}"
 
 
 def engines(names: Sequence[str] = ENGINES) -> list[str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from evenhand.core import axes
+from evenhand.core.identity import Competitor
 from evenhand.environments.uv import run_uv
 
 COMMAND = "python workflow/scripts/lock.py"
@@ -87,7 +89,11 @@ def check_pins(environment: Path, lock: Path) -> tuple[str, str]:
             f"{environment.name} and {lock.name} differ: {'; '.join(wrong)}. "
             f"Compile the lock again: {COMMAND}"
         )
-    return python, next(iter(pinned))
+    package, pin = next(iter(pinned.items()))
+    asked = axes.version(Competitor.parse(environment.stem).framework)
+    if not f"{pin}.".startswith(f"{asked}." if asked else ""):
+        raise BuildError(f"{environment.name} pins {package}=={pin}, which is no {asked}.")
+    return python, package
 
 
 # ---- Compiling -------------------------------------------------------
@@ -119,13 +125,17 @@ def compile_lock(root: Path, source: str, lock: Path, *options: str, pins: str =
         raise BuildError(f"{lock} was not compiled; uv says why above.")
 
 
+def target(python: str) -> list[str]:
+    """The options of uv for an environment's lock."""
+    return f"--no-annotate --python-version {python} --python-platform {PLATFORM}".split()
+
+
 def compile_environment(root: Path, environment: Path, options: Sequence[str]) -> None:
     """Compile an environment's lock, and bring the resolved part of its YAML up to date."""
     lock = environment.with_suffix(".lock")
     chosen = environment.read_text().partition(RESOLVED)[0]
     python, pins = requested(chosen)
-    target = f"--no-annotate --python-version {python} --python-platform {PLATFORM}".split()
-    compile_lock(root, "-", lock, *target, *options, pins="\n".join(pins))
+    compile_lock(root, "-", lock, *target(python), *options, pins="\n".join(pins))
 
     locked = [f"{name}=={version}" for name, version in locked_versions(lock).items()]
     resolved = "".join(f"      - {pin}\n" for pin in locked if pin not in pins)

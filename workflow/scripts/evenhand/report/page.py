@@ -19,6 +19,8 @@ from pygments.lexers import PythonLexer
 
 from evenhand.comparison.compare import of_scenario
 from evenhand.core import axes
+from evenhand.core.experiment import Experiment
+from evenhand.core.identity import Competitor
 from evenhand.core.published import published_logs
 from evenhand.core.schemas import ROOT
 from evenhand.report import sentences, tables
@@ -30,39 +32,49 @@ CODE = ("Snakefile", "config", "envs", "profiles", "requirements.txt", "workflow
 
 
 def code(results: Results) -> list[dict]:
-    """Each track's trainers, cut at their banners into parts to set side by side."""
+    """Each track's trainers, cut at their banners into parts to set side by side.
+
+    A trainer that several versions of a framework share is there once, with the looks of all.
+    """
     ran = {
         (record.requested.track, record.requested.framework): record.environment
         for record in results.records
     }
     root, found = results.experiment.root, []
     for track, sources in results.sources.items():
-        trainers = []
+        trainers: dict[str, dict] = {}
         for framework, source in sources.items():
             if (track, framework) not in ran:  # its records cannot be read; the audit names them
                 continue
             digest = hashlib.sha256(source.encode()).hexdigest()
-            trainers.append(
+            file = axes.trainer(track, framework, root).relative_to(root).as_posix()
+            shown = trainers.setdefault(
+                file,
                 {
-                    "look": results.look_of(framework),
-                    "file": axes.trainer(track, framework, root).relative_to(root).as_posix(),
+                    "looks": [],
+                    "file": file,
                     "digest": digest,
-                    "is_what_ran": ran[track, framework].trainer_sha256 == digest,
+                    "is_what_ran": True,
                     "parts": [colored(part) for part in axes.trainer_parts(source)],
-                }
+                },
             )
+            shown["looks"].append(results.look_of(framework))
+            shown["is_what_ran"] &= ran[track, framework].trainer_sha256 == digest
         if trainers:
-            found.append({"track": track, "trainers": trainers})
+            found.append({"track": track, "trainers": [*trainers.values()]})
     return found
 
 
-def read_sources(trainers: list[str]) -> dict[str, dict[str, str]]:
-    """The text of these trainers by track and framework, in the order given."""
-    sources: dict[str, dict[str, str]] = {}
-    for path in map(Path, trainers):  # .../{track}/{framework}_mlp.py
-        framework = path.stem.removesuffix("_mlp")
-        sources.setdefault(path.parent.name, {})[framework] = path.read_text(encoding="utf-8")
-    return sources
+def read_sources(experiment: Experiment) -> dict[str, dict[str, str]]:
+    """The text of every framework's trainer, by track and framework, in the configured order."""
+    return {
+        track: {
+            framework: axes.trainer(track, framework, experiment.root).read_text(encoding="utf-8")
+            for name in experiment.competitors(track)
+            for framework in [Competitor.parse(name).framework]
+        }
+        for track in dict.fromkeys(track for track, _ in experiment.contests)
+    }
 
 
 def colored(source: str) -> Markup:

@@ -153,10 +153,17 @@ class Jobs:
         for kind in ("examination", "surroundings"):
             self.make_again(f"results/doctor/{wildcards.nodes}/{name}.{kind}.json")
         return [
-            ancient(f"{self.code}/trainers/{track}/{wildcards.framework}_mlp.py")
+            ancient(self._trainer(track, wildcards.framework))
             for track in self.experiment.config["tracks"]
             if name in self.experiment.competitors(track, everybody=True)
         ]
+
+    def trainer(self, wildcards) -> str:
+        """The program that trains it in a track."""
+        return self._trainer(wildcards.track, wildcards.framework)
+
+    def _trainer(self, track: str, framework: str) -> str:
+        return os.path.relpath(axes.trainer(track, framework, self.experiment.root))
 
     # ---- Of a run or rehearsal -------------------------------------------
 
@@ -220,10 +227,19 @@ class Jobs:
     def axis_files(self, *keys: str) -> list[str]:
         """The files of the members of axes that the configuration lists under these keys."""
         return [
-            os.path.relpath(axes.path(AXES[key], name, self.experiment.root))
+            os.path.relpath(axes.member_file(AXES[key], name, self.experiment.root))
             for key in keys
             for name in self.experiment.config[key]
         ]
+
+    def all_trainers(self, wildcards) -> list[str]:
+        """Every program that trains somebody, once."""
+        paths = [
+            self._trainer(track, _framework(name))
+            for track, _ in self.experiment.contests
+            for name in self.experiment.competitors(track)
+        ]
+        return list(dict.fromkeys(paths))
 
     def answers(self, wildcards) -> list[str]:
         """The answers of every framework that has any to the tutorial's statements."""

@@ -44,8 +44,8 @@ def stale_examinations(folder: Path, root: Path = ROOT) -> list[Path]:
             file.exists() and file.stat().st_mtime > path.stat().st_mtime
             for file in [
                 root / f"envs/{examination['competitor']}.lock",
-                axes.path("framework", framework, root),
-                *root.glob(f"workflow/trainers/*/{framework}_mlp.py"),
+                axes.member_file("framework", framework, root),
+                *(axes.trainer(track, framework, root) for track in axes.names("track", root)),
             ]
         )
     ]
