@@ -22,8 +22,8 @@ import yaml
 from packaging.requirements import Requirement
 
 from evenhand.core.pip import pip_setting
-from evenhand.core.schemas import ROOT
-from evenhand.environments import building, locks, uv
+from evenhand.core.schemas import ROOT, Refused
+from evenhand.environments import building, locks, uv, versions
 
 YAMLS = sorted(ROOT.glob("envs/*.yaml"))
 MAIN = ROOT / "workflow/envs/main.yaml"
@@ -490,3 +490,98 @@ def test_a_lock_has_the_hashes_of_the_main_index_alone(tmp_path, lines, second_i
     text = (tmp_path / "compiled.lock").read_text()
     assert re.findall("--hash=(.*)", text) == re.findall("--hash=(.*)", lines["tiny 2.0"])
     assert "://" not in text
+
+
+# ---- Versions --------------------------------------------------------
+
+ENVIRONMENT = """\
+# Why these.
+channels:
+  - conda-forge
+dependencies:
+  - python=3.11.*
+  - pip
+  - pip:
+      - tiny==2.0 # the newest
+      - tiny-helper==1.0 # what it needs
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path, lines):
+    """A project with one framework, `tiny`, and its environment."""
+    root = tmp_path / "project"
+    for folder in ("envs", "workflow/frameworks"):
+        (root / folder).mkdir(parents=True)
+    (root / "workflow/frameworks/tiny.yaml").write_text("label: Tiny\ncolor: '#123456'\n")
+    (root / "envs/tiny-cpu.yaml").write_text(ENVIRONMENT)
+    locks.compile_environment(root, root / "envs/tiny-cpu.yaml", ())
+    return root
+
+
+def left(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "envs").iterdir())
+
+
+def test_another_version_is_the_same_environment_with_another_pin(tiny, lines):
+    written = versions.write("tiny@1", "cpu", root=tiny)
+    assert list(map(str, written)) == ["envs/tiny@1-cpu.yaml", "envs/tiny@1-cpu.lock"]
+    environment = (tiny / written[0]).read_text()
+    pins = ENVIRONMENT.partition("channels:")[2].replace("tiny==2.0 # the newest", "tiny==1.0")
+    assert environment.partition("channels:")[2] == pins, "what did not change keeps its reason"
+    hashes = sorted(line.split()[-1] for line in (lines["tiny 1.0"], lines["tiny-helper 1.0"]))
+    assert sorted(re.findall(r"--hash=\S+", (tiny / written[1]).read_text())) == hashes
+    assert locks.check_pins(*(tiny / path for path in written)) == ("3.11", "tiny")
+
+
+def test_other_versions_beside_it_can_be_asked_for(tiny, lines):
+    versions.write("tiny@1.0", "cpu", ["broken==1.0"], root=tiny)
+    _, pins = locks.requested((tiny / "envs/tiny@1.0-cpu.yaml").read_text())
+    assert pins == ["tiny==1.0", "tiny-helper==1.0", "broken==1.0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "others", "said"),
+    [
+        ("tiny", "cpu", [], "NAME: `tiny` is not FRAMEWORK@VERSION, as in mylib@1.2"),
+        ("tiny@new", "cpu", [], "NAME: `tiny@new` is not FRAMEWORK@VERSION"),
+        ("tiny@1+cpu", "cpu", [], "NAME: `tiny@1+cpu` is not FRAMEWORK@VERSION"),
+        ("tinny@1", "cpu", [], "NAME: unknown name `tinny`; did you mean `tiny`?"),
+        ("tiny@1", "cuda", [], "tiny has no environment for `cuda` (tiny-cuda.yaml)"),
+        ("tiny@1", "cpu", ["two words"], "--with: `two words` is no requirement"),
+        ("tiny@1", "cpu", ["tiny==2.0"], "--with: the version of tiny is that of NAME, 1"),
+    ],
+)
+def test_a_version_that_cannot_be_asked_for_is_refused_in_one_line(
+    tiny, name, device, others, said
+):
+    with pytest.raises(Refused) as refusal:
+        versions.write(name, device, others, root=tiny)
+    assert said in str(refusal.value) and "\n" not in str(refusal.value)
+    assert left(tiny) == ["tiny-cpu.lock", "tiny-cpu.yaml"]
+
+
+def test_a_version_that_no_index_has_leaves_nothing(tiny):
+    with pytest.raises(locks.BuildError, match="was not compiled"):
+        versions.write("tiny@7", "cpu", root=tiny)
+    assert left(tiny) == ["tiny-cpu.lock", "tiny-cpu.yaml"]
+
+
+def test_an_environment_that_is_there_is_not_overwritten(tiny):
+    versions.write("tiny@1", "cpu", root=tiny)
+    before = (tiny / "envs/tiny@1-cpu.yaml").read_text()
+    with pytest.raises(Refused, match=r"there is already tiny@1-cpu\.yaml"):
+        versions.write("tiny@1", "cpu", ["broken"], root=tiny)
+    assert (tiny / "envs/tiny@1-cpu.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(("asked", "fits"), [("1", True), ("1.0", True), ("2", False), ("", True)])
+def test_the_pin_of_a_version_is_one_of_that_version(tiny, asked, fits):
+    environment = tiny / f"envs/tiny{asked and '@'}{asked}-cpu.yaml"
+    environment.write_text(ENVIRONMENT.replace("2.0 # the newest", "1.0"))
+    locks.compile_environment(tiny, environment, ())
+    if fits:
+        locks.check_pins(environment, environment.with_suffix(".lock"))
+    else:
+        with pytest.raises(locks.BuildError, match=r"pins tiny==1\.0, which is no 2"):
+            locks.check_pins(environment, environment.with_suffix(".lock"))

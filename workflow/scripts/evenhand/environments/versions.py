@@ -1,0 +1,91 @@
+"""The environment of another version of a framework, made from an existing one and locked."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion, Version
+
+from evenhand.core import axes
+from evenhand.core.schemas import ROOT, Refused, suggestion
+from evenhand.environments import locks
+
+PIN = re.compile(r"^      - (\S+)==(\S+)(.*)$", re.MULTILINE)  # and the comment after it
+
+
+def write(name: str, device: str, others: Sequence[str] = (), root: Path = ROOT) -> list[Path]:
+    """Write and lock the environment of a version; the paths of both files, seen from the root.
+
+    `name`: `framework@version`. It begins as the framework's own environment, of which everything
+    stays as it is that the other version allows; `others` are requirements beside it, such as
+    `numpy<2`. Refused, in one line, if that cannot be asked for; BuildError if uv finds no such
+    versions. Then nothing is left.
+    """
+    framework, asked = axes.unversioned(name), _version(name)
+    if framework not in axes.names("framework", root):
+        raise Refused(f"NAME: {suggestion(framework, axes.names('framework', root))}")
+    existing = root / f"envs/{framework}-{device}.yaml"
+    if not existing.exists():
+        raise Refused(f"--device: {framework} has no environment for `{device}` ({existing.name})")
+    environment = root / f"envs/{name}-{device}.yaml"
+    lock = environment.with_suffix(".lock")
+    if environment.exists():
+        raise Refused(f"nothing written, since there is already {environment.name}")
+    chosen = existing.read_text().partition(locks.RESOLVED)[0]
+    requirements = _requirements(chosen, asked, others)
+    shutil.copyfile(existing.with_suffix(".lock"), lock)  # what uv prefers, where it is allowed
+    try:
+        python, _ = locks.requested(chosen)
+        locks.compile_lock(root, "-", lock, *locks.target(python), pins="\n".join(requirements))
+        environment.write_text(_pinned(chosen, locks.locked_versions(lock), requirements))
+        locks.compile_environment(root, environment, ())
+        locks.check_pins(environment, lock)
+    except BaseException:
+        environment.unlink(missing_ok=True)
+        lock.unlink()
+        raise
+    return [path.relative_to(root) for path in (environment, lock)]
+
+
+def _version(name: str) -> str:
+    """The version that a name asks for."""
+    asked = axes.version(name)
+    try:
+        if not re.fullmatch("[0-9a-z.]+", asked):  # as file, image and job names can have it
+            raise InvalidVersion
+        Version(asked)
+    except InvalidVersion:
+        raise Refused(f"NAME: `{name}` is not FRAMEWORK@VERSION, as in mylib@1.2") from None
+    return asked
+
+
+def _requirements(chosen: str, asked: str, others: Sequence[str]) -> list[str]:
+    """What uv is to find versions for: the framework's package first, then the other ones."""
+    package, *rest = [locks.canonical(pin[1]) for pin in PIN.finditer(chosen)]
+    exact = Version(asked).is_prerelease  # which no `.*` may follow
+    given = {}
+    for text in others:
+        try:
+            given[locks.canonical(Requirement(text).name)] = text
+        except InvalidRequirement:
+            raise Refused(f"--with: `{text}` is no requirement, as in numpy==1.26.4") from None
+    if package in given:
+        raise Refused(f"--with: the version of {package} is that of NAME, {asked}")
+    wanted = {package: f"{package}=={asked}" + ("" if exact else ".*")}
+    return [*(wanted | {name: name for name in rest} | given).values()]
+
+
+def _pinned(chosen: str, locked: dict[str, str], requirements: Sequence[str]) -> str:
+    """The environment file with the versions that were found; comments on others are kept."""
+    names = [locks.canonical(Requirement(text).name) for text in requirements]
+    before = {locks.canonical(pin[1]): pin for pin in PIN.finditer(chosen)}
+    lines = []
+    for name in names:
+        same = name in before and before[name][2] == locked[name]
+        lines.append(f"      - {name}=={locked[name]}{before[name][3] if same else ''}\n")
+    head = chosen[: chosen.index(next(iter(before.values()))[0])]
+    package = names[0]
+    about = f"# Made by new_version.py, to be compared with another version of {package}.\n"
+    return about + head[head.index("channels:") :] + "".join(lines)
