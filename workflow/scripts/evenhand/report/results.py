@@ -9,7 +9,7 @@ import pandas as pd
 from evenhand.core import axes
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor
-from evenhand.report.looks import Look, looks
+from evenhand.report.looks import Look, label, looks
 from toolbox.record import Record
 
 INFINITE = float("inf")
@@ -64,7 +64,7 @@ class Results:
     def look_of(self, framework: str) -> Look:
         """The look that a framework's devices share, named without the device."""
         look = self.looks[str(Competitor(framework, self.config["devices"][0]))]
-        return look._replace(label=axes.framework(framework, self.experiment.root)["label"])
+        return look._replace(label=label(self.experiment, framework))
 
     def present(self, names) -> list[str]:
         """Those of the competitors that are among the names, in the config's order."""

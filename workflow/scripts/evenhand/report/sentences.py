@@ -14,6 +14,7 @@ from evenhand.comparison.compare import (
 from evenhand.comparison.inference import first_that_pays
 from evenhand.comparison.remarks import FEW_ROUNDS, counted
 from evenhand.core import axes
+from evenhand.core.identity import Competitor
 from evenhand.core.published import published_logs, published_ratio
 from evenhand.report.results import (
     INFINITE,
@@ -141,10 +142,30 @@ def summary(results: Results) -> list[str]:
             sentences += said + others
             grouped = grouped or bool(others)
         paragraphs.append(results.text["space"].join(sentences))
+    paragraphs += between_versions(results)
     if grouped:
         section = results.text["verdicts"]["title"]
         paragraphs.append(results.text["by_verdict"]["intervals"].format(section=section))
     return paragraphs
+
+
+def between_versions(results: Results) -> list[str]:
+    """One paragraph a track: each framework's versions vs. one another, scenario after scenario."""
+    table = results.comparison
+    families = [
+        table[side].map(lambda name: axes.unversioned(Competitor.parse(name).framework))
+        for side in ("a", "b")
+    ]
+    devices = [table[side].map(lambda name: Competitor.parse(name).device) for side in ("a", "b")]
+    kin = table[(families[0] == families[1]) & (devices[0] == devices[1])]
+    found: dict[str, list[str]] = {}
+    for track, scenario, pairs in contests(kin):
+        claims = results.text["semicolon"].join(claim(results, row) for row in pairs.itertuples())
+        contest = results.text["contest"].format(track=track, scenario=scenario)
+        lead = results.text["between_versions"].format(contest=contest)
+        said = results.text["sentence"].format(lead=lead, claims=claims)
+        found.setdefault(track, []).append(said)
+    return [results.text["space"].join(sentences) for sentences in found.values()]
 
 
 def published_ratios(results: Results, track: str, scenario: str, pairs: pd.DataFrame) -> pd.Series:
