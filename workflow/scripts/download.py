@@ -5,21 +5,21 @@ from pathlib import Path
 
 from evenhand.core import axes
 from evenhand.data import sources
-from evenhand.data.files import files
+from evenhand.data.files import files, own_folder
 
 if __name__ == "__main__":
     sources.log_transfers_to(snakemake.log[0])
-    settings = snakemake.config["data"]
+    settings, name = snakemake.config["data"], snakemake.wildcards.dataset
     wanted = {
         Path(snakemake.output[key]): file for key, file in files(snakemake.params.files).items()
     }
     try:
-        if settings["folder"]:
-            sources.copy(Path(settings["folder"]), wanted)
+        if folder := own_folder(settings["folder"], name):
+            sources.copy(folder, wanted)
         else:
             sources.download(
                 wanted,
-                settings["mirrors"] or axes.dataset(snakemake.wildcards.dataset)["mirrors"],
+                settings["mirrors"] or axes.dataset(name)["mirrors"],
                 settings["timeout_seconds"],
                 settings["retries"],
                 progressbar=sys.stderr.isatty(),

