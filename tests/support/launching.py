@@ -32,12 +32,17 @@ def prepare(
     device: str = "cpu",
     requested: Settings | None = None,
     images: int = IMAGES,
+    image: tuple[int, int] = (28, 28),
     **opened,
 ) -> Path:
-    """Fill a folder with data, protocol, receipt, and a round with these fields; the folder."""
+    """Fill a folder with data, protocol, receipt, and a round with these fields; the folder.
+
+    `image`: rows and columns of the `images` images, of which there are as many classes as outputs.
+    """
     requested = requested or settings()
-    digits.packed(folder / "data", images, 100)
-    digits.idx_folder(folder / "data/MNIST/raw", images, 100)
+    kind = {"image": image, "classes": requested.layers[-1]}
+    digits.packed(folder / "data", images, 100, **kind)
+    digits.idx_folder(folder / "data/MNIST/raw", images, 100, **kind)
     np.savez(
         folder / "protocol.npz",
         **protocol.sample(requested.seed, 0, requested.layers, requested.epochs, images),
