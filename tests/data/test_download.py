@@ -536,7 +536,7 @@ def test_a_folder_may_be_a_mirror_whose_files_must_be_the_right_ones(own, tmp_pa
     (own / FIRST).write_bytes(b"made-up digits")
     with pytest.raises(OSError, match=f"folder:{own}: {FIRST}: .*does not match"):
         fetch(tmp_path / "other", f"folder:{own}")
-    with pytest.raises(OSError, match="expected .* found neither"):
+    with pytest.raises(OSError, match=r"expected .* found neither"):
         fetch(tmp_path / "other", f"folder:{tmp_path}")
 
 

@@ -53,7 +53,7 @@ def test_a_folder_is_described_by_what_its_files_hold(folder, root):
 
 def test_a_file_that_is_there_is_not_overwritten(folder, root):
     own.write("bars", folder, FACTS, root)
-    with pytest.raises(Refused, match="there is already workflow/datasets/bars.yaml"):
+    with pytest.raises(Refused, match=r"there is already workflow/datasets/bars\.yaml"):
         own.write("bars", folder, FACTS, root)
 
 

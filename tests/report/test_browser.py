@@ -40,7 +40,7 @@ def write_report(folder, tables, config, language):
         name: [f"{folder}/{language}/{name}{end}" for end in (".svg", "-narrow.svg", ".png")]
         for name in FIGURES
     }
-    given = tables, Experiment(config), made_up.PUBLISHED, results.text, results.text
+    given = tables, Experiment(config), results.text, results.text
     figures.write(files, *given)
     svg = {path.stem: path.read_text() for path in (folder / language).glob("*.svg")}
     report = folder / f"{language}.html"

@@ -128,7 +128,7 @@ def test_a_float64_twin_is_named_beside_the_proof(results):
 
 def test_the_picture_has_a_marker_for_each_track_of_each_competitor_and_both_limits(made, config):
     with style():
-        axes = figure("tracks", made, made_up.Experiment(config), {}, made_up.text("en")).axes[0]
+        axes = figure("tracks", made, made_up.Experiment(config), made_up.text("en")).axes[0]
     medians = [line for line in axes.lines if len(line.get_xdata()) == 1]
     assert len(medians) == 2 * 4 + 2 * 2, "NumPy and JAX have no loader"
     runs = made["runs"].query("scenario == 'baseline'")
@@ -143,7 +143,7 @@ def test_a_third_tier_has_a_panel_of_its_own(made, config):
     own = steps[(steps["track"] == "tuned") & (steps["tier"] == "float32")]
     steps = made_up.pd.concat([steps, own.assign(tier="restarted")])
     with style():
-        given = made | {"gate_steps": steps}, made_up.Experiment(config), {}, made_up.text("en")
+        given = made | {"gate_steps": steps}, made_up.Experiment(config), made_up.text("en")
         shown = [axes for axes in figures.figure("gate", *given).axes if axes.get_visible()]
     assert [axes.get_title(loc="left").split(" · ")[-1] for axes in shown] == [
         *("float64", "float32"),
@@ -154,7 +154,7 @@ def test_a_third_tier_has_a_panel_of_its_own(made, config):
 @pytest.mark.parametrize("name", ["loss", "phases", "limit"])
 def test_no_panel_is_left_empty_beside_those_of_five_contests(name, made, config):
     with style():
-        given = made, made_up.Experiment(config), made_up.PUBLISHED, made_up.text("en")
+        given = made, made_up.Experiment(config), made_up.text("en")
         shown = [axes for axes in figure(name, *given).axes if axes.get_visible()]
     assert len(shown) == 5 and all(axes.get_title(loc="left") for axes in shown)
 
@@ -163,7 +163,7 @@ def test_the_picture_takes_the_first_scenario_that_was_run(made, config):
     runs = made["runs"]
     late = runs[(runs["scenario"] == "one-thread")]
     with style():
-        given = made | {"runs": late}, made_up.Experiment(config), {}, made_up.text("en")
+        given = made | {"runs": late}, made_up.Experiment(config), made_up.text("en")
         axes = figure("tracks", *given).axes[0]
     labels = [text.get_text() for text in axes.figure.legends[0].get_texts()]
     assert labels[-1] == "cured"

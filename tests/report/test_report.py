@@ -215,19 +215,46 @@ def test_without_a_ranking_no_number_is_given(verdict, results):
 @pytest.mark.fast
 @pytest.mark.parametrize(
     ("low", "high", "place"),
-    [(0.35, 0.4, "lies in the interval"), (0.5, 0.6, "below"), (0.2, 0.3, "above")],
+    [(0.35, 0.4, "inside"), (0.5, 0.6, "below"), (0.2, 0.3, "above")],
 )
-def test_the_published_ratio_is_placed_beside_the_interval(low, high, place, results):
+def test_the_ratio_of_a_claims_own_logs_is_placed_beside_the_interval(low, high, place, results):
     """Median epochs after the first: MXNet 1.485 s, PyTorch 3.885 s."""
-    summary = sentences.summary(first_pair(results, low=low, high=high))[0]
-    assert re.search(rf"published in 2018 say 0\.38, (which )?{place}", summary)
+    results.claims = results.claims.assign(low=low, high=high)
+    ((_, claim),) = sentences.claims(results)
+    assert re.search(rf"Its own logs say 0\.38, {place} this", claim)
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("holds", "Here that holds: with the same settings (tutorial track, scenario baseline)"),
+        ("changed", "Here MXNet is faster, but not by so much: with the same settings"),
+        ("no longer", "Here that does not hold: with the same settings"),
+        ("undecided", "Here these rounds do not decide it: with the same settings"),
+    ],
+)
+def test_what_became_of_a_claim_is_said_with_its_source(status, said, results):
+    results.claims = results.claims.assign(status=status)
+    ((source, claim),) = sentences.claims(results)
+    assert claim.startswith("“MXNet is twice as fast as PyTorch in this example” (published 2018, ")
+    assert said in claim and "5 rounds" in claim
+    assert f'<a href="{source}">Source</a>' in made_up.html(results)
+
+
+@pytest.mark.fast
+def test_a_claim_about_a_pair_that_is_not_comparable_is_not_judged(results):
+    results.claims = results.claims.assign(verdict="not comparable", status="undecided")
+    ((_, claim),) = sentences.claims(results)
+    assert "Here it cannot be judged" in claim and "MXNet and PyTorch are not comparable" in claim
+    assert not re.search(r"\d\.\d", claim)
 
 
 @pytest.mark.fast
 def test_published_logs_are_left_out_where_the_settings_are_others(made):
     other = three(data={"train_images": 6000})
     results = made_up.results(made, other)
-    assert "2018" not in sentences.summary(results)[0]
+    assert sentences.claims(made_up.results(made_up.compared(made, other), other)) == []
     assert "rings" not in text_of(made_up.html(results))
     assert "Published" not in report_tables.epoch_tables(results)[0].head
 
@@ -384,8 +411,7 @@ def test_of_many_pairs_all_but_the_headlines_are_told_by_their_verdicts(many, ni
     for paragraph, names in ((tutorial, few), (controlled, few[:1])):  # of two scenarios each
         told = re.findall(r"([A-Z]\w+)’s epochs took", paragraph)
         assert told == 2 * names and paragraph.count("% interval") == len(told)
-    # MXNet's is the one that was published
-    assert tutorial.count("For MXNet / PyTorch, the logs") == 1
+    assert sum("“MXNet is twice as fast" in claim for _, claim in sentences.claims(results)) == 1
     rows = results.comparison.query("track == 'controlled' and b == 'pytorch-cpu'")
     others = rows[rows["a"] != "mxnet-cpu"]
     assert len(others) == 14
@@ -1049,12 +1075,10 @@ def test_frameworks_never_seen_before_and_two_devices_need_no_code(made, config,
 
 
 def test_tracks_never_seen_before_need_no_code(made, config, tmp_path):
-    """The track's file says that a loader feeds it; there are no published logs beside it."""
+    """The track's file says that a loader feeds it; no claim is about it."""
     root = made_up.root_with(tmp_path)
     for old, new in (("tutorial", "fed"), ("controlled", "resident")):
         (root / "workflow/trainers" / old).rename(root / "workflow/trainers" / new)
-    file = root / "workflow/trainers/fed/track.yaml"
-    file.write_text(file.read_text().replace("published_logs: true", "published_logs: false"))
 
     def renamed(value):
         return {"tutorial": "fed", "controlled": "resident"}.get(value, value)

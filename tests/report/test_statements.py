@@ -15,7 +15,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from evenhand.comparison.claims import CLAIMS, judged
 from evenhand.core import axes
+from evenhand.core.config import checked
+from evenhand.core.experiment import Experiment
 from evenhand.core.schemas import ROOT
 from evenhand.report import statements
 from support.checkouts import checkout, snakemake
@@ -246,24 +249,6 @@ def test_every_text_is_there_in_every_language():
         assert any("\u4e00" <= character <= "\u9fff" for character in text["zh"])
 
 
-@pytest.mark.fast
-@pytest.mark.parametrize(
-    ("compared", "interval", "expected"),
-    [
-        ("faster", (0.50, 0.45, 0.55), "holds"),
-        ("faster", (0.40, 0.38, 0.42), "holds"),
-        ("faster", (0.60, 0.55, 0.65), "changed"),
-        ("faster", (0.62, 0.45, 0.85), "undecided"),
-        ("same", (0.99, 0.98, 1.01), "no longer"),
-        ("slower", (1.60, 1.50, 1.70), "no longer"),
-        ("undecided", (0.80, 0.40, 1.60), "undecided"),
-        ("not comparable", (0.50, 0.45, 0.55), "undecided"),
-    ],
-)
-def test_twice_as_fast_is_judged_by_the_whole_interval(compared, interval, expected):
-    assert statements.speed_status(compared, *interval, claimed=0.5) == expected
-
-
 RUNS = pd.DataFrame(
     [
         ("tutorial", "baseline", "mxnet-cpu", "cpu", 3.0, 2.4, 0.70, 1.0, 2.0),
@@ -274,17 +259,21 @@ RUNS = pd.DataFrame(
     columns=["track", "scenario", "competitor", "device", *statements.EXPLAINS],
 )
 COLUMNS = ["track", "scenario", "a", "b", "rounds", "ratio", "low", "high", "verdict"]
-MXNET_FIRST = ["mxnet-cpu", "pytorch-cpu", 5, 0.625, 0.5125, 0.8, "faster"]
-PYTORCH_FIRST = ["pytorch-cpu", "mxnet-cpu", 5, 1.6, 1.25, 1 / 0.5125, "slower"]
+PAIR = ["mxnet-cpu", "pytorch-cpu", 5, 0.625, 0.5125, 0.8, "faster"]
+
+
+def speed_answers(catalogue: dict, *rows: list, runs: pd.DataFrame = RUNS) -> list[dict]:
+    """The answers where the comparison has these rows and the default configuration ran."""
+    comparison = pd.DataFrame(rows, columns=COLUMNS)
+    table = judged(Experiment(checked({})), comparison)
+    return statements.speed_answers(catalogue, table, comparison, runs)
 
 
 @pytest.mark.fast
-@pytest.mark.parametrize("pair", [MXNET_FIRST, PYTORCH_FIRST])
-def test_the_speed_is_that_of_the_tutorial_in_either_order(pair):
+def test_the_speed_is_that_of_the_judged_claim():
     other = ["mxnet-cpu", "pytorch-cpu", 5, 1.0, 0.9, 1.1, "same"]
-    rows = [["tutorial", "baseline", *pair], ["tutorial", "one-thread", *other]]
-    comparison = pd.DataFrame(rows, columns=COLUMNS)
-    (answer,) = statements.speed_answers(CATALOGUE, comparison, RUNS)
+    rows = [["tutorial", "baseline", *PAIR], ["tutorial", "one-thread", *other]]
+    (answer,) = speed_answers(CATALOGUE, *rows)
     assert (answer["framework"], answer["device"], answer["status"]) == ("mxnet", "cpu", "changed")
     measured = [0.625, 0.5125, 0.8, 5]
     measured += [5.0, 4.0, 0.9, 0.4, 3.2, 3.1, 2.5, 0.75, 1.1, 2.1]
@@ -317,21 +306,22 @@ def test_an_answers_output_names_no_folder_no_user_and_no_machine(tmp_path, monk
 @pytest.mark.fast
 def test_a_pair_that_is_not_ranked_has_no_numbers():
     unranked = ["mxnet-cpu", "pytorch-cpu", 5, np.nan, np.nan, np.nan, "not comparable"]
-    comparison = pd.DataFrame([["tutorial", "baseline", *unranked]], columns=COLUMNS)
-    (answer,) = statements.speed_answers(CATALOGUE, comparison, RUNS)
+    (answer,) = speed_answers(CATALOGUE, ["tutorial", "baseline", *unranked])
     (speed,) = statements.in_words(CATALOGUE, [answer], "en")[15]["answers"]
     assert (answer["status"], answer["output"]) == ("undecided", "")
     assert speed["observed"] == "These runs do not decide it; the verdicts below say why."
 
 
 @pytest.mark.fast
-def test_a_claim_is_data_about_any_frameworks_track_and_ratio():
-    claim = {"track": "race", "scenario": "quick", "faster": "hare", "slower": "tortoise"}
-    catalogue = {"statements": {"swift": {"claim": claim | {"ratio": 0.9}}, "checked": {}}}
+def test_a_statement_may_name_any_claim():
+    catalogue = {"statements": {"swift": {"claim": "hare"}, "checked": {}}}
     row = ["race", "quick", "hare-cuda", "tortoise-cuda", 5, 0.92, 0.91, 0.94, "faster"]
     runs = RUNS.iloc[[0, 2]].assign(track="race", scenario="quick", device="cuda")
     runs["competitor"] = ["hare-cuda", "tortoise-cuda"]
-    (answer,) = statements.speed_answers(catalogue, pd.DataFrame([row], columns=COLUMNS), runs)
+    values = ["hare", "race", "quick", "hare-cuda", "tortoise-cuda", 0.9, np.nan, *row[4:]]
+    table = pd.DataFrame([[*values, "changed"]], columns=CLAIMS)
+    comparison = pd.DataFrame([row], columns=COLUMNS)
+    (answer,) = statements.speed_answers(catalogue, table, comparison, runs)
     assert (answer["statement"], answer["framework"]) == ("swift", "hare")
     assert (answer["device"], answer["status"]) == ("cuda", "changed")
     assert answer["measured"]["hare_epoch"] == 3.0 and answer["measured"]["tortoise_epoch"] == 5.0
@@ -340,7 +330,7 @@ def test_a_claim_is_data_about_any_frameworks_track_and_ratio():
 @pytest.mark.fast
 def test_the_tutorials_log_is_quoted_as_it_was_published():
     quoted = CATALOGUE["statements"]["twice_as_fast"]["then"]["mxnet"]
-    published = yaml.safe_load((ROOT / "config/published.yaml").read_bytes())
+    published = axes.claim(CATALOGUE["statements"]["twice_as_fast"]["claim"])["logs"]
     for framework, line in zip(("pytorch", "mxnet"), quoted.splitlines(), strict=True):
         loss, seconds = (published[framework][key][-1] for key in ("average_loss", "seconds"))
         assert line.lower().startswith(f"{framework}:")
@@ -349,8 +339,7 @@ def test_the_tutorials_log_is_quoted_as_it_was_published():
 
 @pytest.mark.fast
 def test_without_the_tutorial_track_nothing_is_said_about_speed():
-    comparison = pd.DataFrame([["controlled", "baseline", *MXNET_FIRST]], columns=COLUMNS)
-    assert statements.speed_answers(CATALOGUE, comparison, RUNS) == []
+    assert speed_answers(CATALOGUE, ["controlled", "baseline", *PAIR]) == []
 
 
 def answer(statement, framework, status):

@@ -21,7 +21,7 @@ from evenhand.report.results import Results
 from support import records
 
 REPORT = ROOT / "workflow/scripts/evenhand/report"
-PUBLISHED = yaml.safe_load((ROOT / "config/published.yaml").read_text())
+PUBLISHED = axes.claim("mxnet-twice-as-fast")["logs"]
 CATALOGUE = yaml.safe_load((ROOT / "workflow/statements/statements.yaml").read_text())
 NO_FINDINGS = pd.DataFrame(columns=[*compare.RUN, "severity", "check", "finding", "file"])
 # In float64 and float32: a deviation, and the limit of a step, if it is one of the first.
@@ -60,13 +60,14 @@ def tables(folder: Path, config: dict) -> dict[str, pd.DataFrame]:
 def compared(tables: dict, config: dict) -> dict[str, pd.DataFrame]:
     """The tables with the comparison that follows from them."""
     given = [tables[name] for name in ("runs", "audit", "gate", "tutorial_check")]
-    found = outcome(Experiment(config), *given, PUBLISHED, text("en"))
+    found = outcome(Experiment(config), *given, text("en"))
     sound = compare.admit(tables["runs"], tables["audit"])
     return tables | {
         "comparison": found.comparison,
         "remarks": found.remarks,
         "thread_effect": found.thread_effect,
         "gains": found.gains,
+        "claims": found.claims,
         "nodes": nodes.by_fingerprint(sound, found.comparison, config["comparison"]["confidence"]),
     }
 
@@ -139,7 +140,9 @@ def answers(tables: dict[str, pd.DataFrame], config: dict) -> list[dict]:
         for node in ast.parse(source).body
         if isinstance(node, ast.FunctionDef)
     ]
-    return made + statements.speed_answers(CATALOGUE, tables["comparison"], tables["runs"])
+    return made + statements.speed_answers(
+        CATALOGUE, *(tables[name] for name in ("claims", "comparison", "runs"))
+    )
 
 
 def results(tables: dict, config: dict, language: str = "en", **changes) -> Results:
@@ -155,7 +158,6 @@ def results(tables: dict, config: dict, language: str = "en", **changes) -> Resu
     given = {
         "experiment": experiment,
         "text": text(language),
-        "published": PUBLISHED,
         "receipts": {name: records.receipt(name) for name in runs["competitor"].unique()},
         "sources": sources,
         "records": one_record_each(runs),

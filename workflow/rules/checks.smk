@@ -98,7 +98,7 @@ rule tutorial_check:
         distributions=files_of_all(
             "results/distribution/{training}/{framework}.csv", BY_DISTRIBUTION
         ),
-        published=PUBLISHED,
+        claims=CLAIMS,
         axes=JOBS.axis_files("tracks"),
         code=code_of("tutorial_check"),
     output:

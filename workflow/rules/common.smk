@@ -14,7 +14,7 @@ HERE = workflow.current_basedir.get_path_or_uri(secret_free=True)
 if not os.path.isdir(HERE):
     raise WorkflowError("Evenhand runs from a clone: name its workflow/Snakefile by path")
 CODE, ENVS = os.path.relpath(f"{HERE}/.."), os.path.relpath(f"{HERE}/../../envs")
-PUBLISHED = os.path.relpath(f"{HERE}/../../config/published.yaml")
+CLAIMS = sorted(map(os.path.relpath, glob(f"{HERE}/../../config/claims/*.yaml")))
 MAIN = "../envs/main.yaml"  # what programs in workflow/scripts run in, with --sdm conda
 TOOLBOX = sorted([f"{CODE}/trainers/start.py", *glob(f"{CODE}/trainers/toolbox/*.py")])
 sys.path.insert(0, f"{CODE}/scripts")

@@ -10,7 +10,7 @@ rule compare:
         gate=f"results/gate.{FORM}",
         tutorial_check=f"results/tutorial_check.{FORM}",
         axes=JOBS.axis_files("tracks"),
-        published=PUBLISHED,
+        claims=CLAIMS,
         text=f"{CODE}/scripts/evenhand/report/text.en.yaml",
     output:
         table=report(
@@ -37,6 +37,11 @@ rule compare:
             "results/gains.csv",
             category="Comparison",
             caption="../report/gains.rst",
+        ),
+        claims=report(
+            "results/claims.csv",
+            category="Comparison",
+            caption="../report/claims.rst",
         ),
     log:
         "logs/compare.log",

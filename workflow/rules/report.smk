@@ -38,6 +38,7 @@ rule statements:
         answers=JOBS.answers,
         catalogue=f"{CODE}/statements/statements.yaml",
         comparison="results/comparison.csv",
+        claims="results/claims.csv",
         runs=f"results/runs.{FORM}",
     output:
         json="results/statements.json",
@@ -64,7 +65,7 @@ rule figures:
         comparison="results/comparison.csv",
         gate_steps="results/gate_steps.csv",
         axes=JOBS.axis_files("frameworks", "tracks"),
-        published=PUBLISHED,
+        claims=CLAIMS,
         text=f"{CODE}/scripts/evenhand/report/text.{config['language']}.yaml",
         english=f"{CODE}/scripts/evenhand/report/text.en.yaml",
     output:
@@ -102,6 +103,8 @@ rule report:
         remarks="results/remarks.csv",
         thread_effect="results/thread_effect.csv",
         gains="results/gains.csv",
+        claims="results/claims.csv",
+        about=CLAIMS,
         nodes="results/nodes.csv",
         gate=f"results/gate.{FORM}",
         tutorial_check=f"results/tutorial_check.{FORM}",
@@ -112,7 +115,6 @@ rule report:
         axes=JOBS.axis_files("frameworks", "tracks"),
         of_datasets=files_of_all(f"{CODE}/datasets/{{dataset}}.yaml"),
         figures=rules.figures.output.svg + rules.figures.output.narrow,
-        published=PUBLISHED,
         text=f"{CODE}/scripts/evenhand/report/text.{config['language']}.yaml",
         template=f"{CODE}/scripts/evenhand/report/template.html.j2",
         style=f"{CODE}/scripts/evenhand/report/style.css",

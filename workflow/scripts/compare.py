@@ -1,4 +1,4 @@
-"""Compare competitors: verdicts, remarks, effects of scenarios, gains of one track over another."""
+"""Compare competitors: verdicts, effects of scenarios, gains of tracks, and what claims become."""
 
 from pathlib import Path
 
@@ -14,10 +14,11 @@ if __name__ == "__main__":
     source, output = snakemake.input, snakemake.output
     names = ("runs", "audit", "gate", "tutorial_check")
     tables = [read_table(source[name]) for name in names]
-    logs, text = (yaml.safe_load(Path(source[name]).read_bytes()) for name in ("published", "text"))
-    found = outcome(Experiment(snakemake.config), *tables, logs, text)
+    text = yaml.safe_load(Path(source.text).read_bytes())
+    found = outcome(Experiment(snakemake.config), *tables, text)
     write_table(found.comparison, output.table)
     write_table(found.remarks, output.remarks)
     write_table(found.thread_effect, output.thread_effect)
     write_table(found.gains, output.gains)
+    write_table(found.claims, output.claims)
     Path(output.markdown).write_text(found.markdown, encoding="utf-8")

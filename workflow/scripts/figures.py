@@ -16,11 +16,9 @@ if __name__ == "__main__":
         name: read_table(given[name])
         for name in ("runs", "epochs", "audit", "comparison", "gate_steps")
     }
-    published, text, english = (
-        yaml.safe_load(Path(given[name]).read_bytes()) for name in ("published", "text", "english")
-    )
+    text, english = (yaml.safe_load(Path(given[name]).read_bytes()) for name in ("text", "english"))
     paths = {
         Path(svg).stem: (svg, narrow, png)
         for svg, narrow, png in zip(files.svg, files.narrow, files.png, strict=True)
     }
-    figures.write(paths, tables, Experiment(snakemake.config), published, text, english)
+    figures.write(paths, tables, Experiment(snakemake.config), text, english)

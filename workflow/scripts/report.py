@@ -11,8 +11,8 @@ from evenhand.core.tables import read_table
 from evenhand.report.page import one_record_each, page, read_sources
 from evenhand.report.results import Results
 
-TABLES = ["runs", "epochs", "comparison", "remarks", "thread_effect", "gains", "nodes"]
-TABLES += ["gate", "audit", "tutorial_check"]
+TABLES = ["runs", "epochs", "comparison", "remarks", "thread_effect", "gains", "claims"]
+TABLES += ["nodes", "gate", "audit", "tutorial_check"]
 
 if __name__ == "__main__":
     log_to(snakemake.log[0])
@@ -24,7 +24,6 @@ if __name__ == "__main__":
     results = Results(
         experiment=experiment,
         text=yaml.safe_load(Path(given.text).read_bytes()),
-        published=yaml.safe_load(Path(given.published).read_bytes()),
         receipts=receipts,
         sources=read_sources(experiment),
         records=one_record_each(tables["runs"]),

@@ -14,7 +14,8 @@ if __name__ == "__main__":
     source, output, language = snakemake.input, snakemake.output, snakemake.params.language
     catalogue = yaml.safe_load(Path(source.catalogue).read_bytes())
     answers = [a for path in source.answers for a in json.loads(Path(path).read_text())]
-    answers += speed_answers(catalogue, read_table(source.comparison), read_table(source.runs))
+    tables = (read_table(source[name]) for name in ("claims", "comparison", "runs"))
+    answers += speed_answers(catalogue, *tables)
     statements = in_words(catalogue, answers, language)
     whole = json.dumps({"language": language, "statements": statements}, indent=1)
     Path(output.json).write_text(whole)

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import yaml
-
 from evenhand.checks import tutorial_check
 from evenhand.core.experiment import Experiment
 from evenhand.core.program import log_to
@@ -15,7 +13,6 @@ if __name__ == "__main__":
         Experiment(snakemake.config, snakemake.params.excluded),
         Path("results"),
         read_table(snakemake.input.epochs),
-        yaml.safe_load(Path(snakemake.input.published).read_text()),
     )
     write_table(table, snakemake.output[0])
     print(f"{len(table)} values, {(table['consistency'] == 'inconsistent').sum()} inconsistent")

@@ -5,16 +5,15 @@ each epoch's average loss and test accuracy is held against NumPy runs over many
 framework's own initializer and last-batch rule. docs/gate.md explains the margin.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import nct
 
+from evenhand.core.claims import published_logs
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor
-from evenhand.core.published import published_logs
 
 QUANTITIES = ["average_loss", "test_accuracy"]
 MARGIN_SD = 4
@@ -68,15 +67,12 @@ def measured(epochs: pd.DataFrame, tracks: list[str]) -> pd.DataFrame:
     return pd.concat([runs.assign(source="run", runs=1), means.assign(source="rounds")])
 
 
-def published(experiment: Experiment, logs: Mapping[str, dict], tracks: list[str]) -> pd.DataFrame:
-    """The published average losses, in the same columns, for the scenarios that train alike.
-
-    `logs`: what config/published.yaml says, by framework.
-    """
+def published(experiment: Experiment, tracks: list[str]) -> pd.DataFrame:
+    """The published average losses, in the same columns, for the scenarios that they are of."""
     rows = []
     for track, scenario in experiment.contests:
         if track in tracks:
-            for competitor, log in published_logs(experiment, logs, track, scenario).items():
+            for competitor, log in published_logs(experiment, track, scenario).items():
                 identity = ["published", track, scenario, *Competitor.parse(competitor)]
                 for epoch, value in enumerate(log["average_loss"]):
                     rows.append([*identity, 1, epoch, value])
@@ -101,12 +97,10 @@ def seeds(experiment: Experiment, results: Path, tracks: list[str]) -> dict[tupl
     }
 
 
-def table(
-    experiment: Experiment, results: Path, epochs: pd.DataFrame, logs: Mapping[str, dict]
-) -> pd.DataFrame:
+def table(experiment: Experiment, results: Path, epochs: pd.DataFrame) -> pd.DataFrame:
     """What tutorial_check.csv holds, about all tracks whose proof is the distribution."""
     tracks = experiment.tracks_with("proof", "distribution")
-    values = [measured(epochs, tracks), published(experiment, logs, tracks)]
+    values = [measured(epochs, tracks), published(experiment, tracks)]
     long = pd.concat(values, ignore_index=True).infer_objects()
     long["training"] = long["scenario"].map(experiment.same_training)
     by = seeds(experiment, results, tracks)

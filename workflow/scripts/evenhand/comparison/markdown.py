@@ -8,7 +8,7 @@ from scipy.stats import gmean
 
 from evenhand.comparison.compare import CONTEST, SECONDS
 from evenhand.comparison.inference import first_that_pays
-from evenhand.core.published import published_ratio
+from evenhand.core.claims import published_ratio
 
 INTRO = """\
 Ratio = seconds of A / seconds of B, an epoch each, paired by round, with Student's {} interval.

@@ -1,10 +1,10 @@
 """All that a comparison ends in, from the tables of what was measured and checked."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import pandas as pd
 
+from evenhand.comparison.claims import judged
 from evenhand.comparison.compare import (
     admit,
     compare,
@@ -13,8 +13,8 @@ from evenhand.comparison.compare import (
 )
 from evenhand.comparison.markdown import markdown
 from evenhand.comparison.remarks import remarks, with_notes
+from evenhand.core.claims import published_logs
 from evenhand.core.experiment import Experiment
-from evenhand.core.published import published_logs
 
 
 class Outcome(NamedTuple):
@@ -24,6 +24,7 @@ class Outcome(NamedTuple):
     remarks: pd.DataFrame
     thread_effect: pd.DataFrame
     gains: pd.DataFrame
+    claims: pd.DataFrame
     markdown: str
 
 
@@ -33,16 +34,15 @@ def outcome(
     audit: pd.DataFrame,
     gate: pd.DataFrame,
     check: pd.DataFrame,
-    logs: Mapping[str, dict],
     text: dict,
 ) -> Outcome:
     """The outcome of an experiment with these tables.
 
-    `check`: results/tutorial_check.csv; `logs`: config/published.yaml; `text`: the report's
-    catalogue of English, in which remarks are put into words.
+    `check`: results/tutorial_check.csv; `text`: the report's catalogue of English, in which remarks
+    are put into words.
     """
     settings, competitors = experiment.config["comparison"], experiment.all_competitors
-    published = {of: published_logs(experiment, logs, *of) for of in experiment.contests}
+    published = {of: published_logs(experiment, *of) for of in experiment.contests}
     sound = admit(runs, audit)
     reasons = not_comparable(runs, gate, check, experiment.root)
     table, changes, gains = compare(
@@ -52,4 +52,4 @@ def outcome(
     beside = remarks(table, tests, runs, sound, reasons, settings["spread_limit"])
     table = with_notes(table, beside, text)
     whole = markdown(table, changes, gains, sound, published, settings)
-    return Outcome(table, beside, changes, gains, whole)
+    return Outcome(table, beside, changes, gains, judged(experiment, table), whole)

@@ -35,6 +35,7 @@ IDENTITY = {
     "remarks": [*PAIR, "remark"],
     "thread_effect": ["track", "a", "b", "scenario_x", "scenario_y"],
     "gains": ["track", "improves", "scenario", "competitor"],
+    "claims": ["claim", "track", "scenario"],
     "nodes": [*PAIR, "fingerprint"],
     MARKDOWN: ["line"],
 }
@@ -87,7 +88,6 @@ def tables(
             made[name], read[name] = table, as_read(table)
 
     root, settings = experiment.root, experiment.config["comparison"]
-    logs = yaml.safe_load((root / "config/published.yaml").read_bytes())
     text = yaml.safe_load((root / ENGLISH).read_bytes())
     there = {
         kind: [path for path in paths if path.exists()]
@@ -109,12 +109,12 @@ def tables(
     make(
         ["tutorial_check"],
         ["epochs"],
-        lambda epochs: [tutorial_check.table(experiment, results, epochs, logs)],
+        lambda epochs: [tutorial_check.table(experiment, results, epochs)],
     )
     make(
-        ["comparison", "remarks", "thread_effect", "gains", MARKDOWN],
+        ["comparison", "remarks", "thread_effect", "gains", "claims", MARKDOWN],
         ["runs", "audit", "gate", "tutorial_check"],
-        lambda *given: _tables(outcome(experiment, *given, logs, text)),
+        lambda *given: _tables(outcome(experiment, *given, text)),
     )
     make(
         ["nodes"],

@@ -1,4 +1,4 @@
-"""What can be extended by adding files: frameworks, devices, tracks, data sets.
+"""What can be extended by adding files: frameworks, devices, tracks, data sets, claims.
 
 Each member of an axis is a YAML file that a closed schema in workflow/schemas describes. No code
 knows a member's name. A version of a framework, `name@version`, is an environment and nothing else,
@@ -20,6 +20,7 @@ FILES = {  # where the members of each axis lie, seen from the project's root
     "device": "workflow/devices/{}.yaml",
     "track": "workflow/trainers/{}/track.yaml",
     "dataset": "workflow/datasets/{}.yaml",
+    "claim": "config/claims/{}.yaml",
 }
 AT = "@"  # between a framework and its version
 # What begins each of a trainer's sections.
@@ -105,6 +106,10 @@ def track(name: str, root: Path = ROOT) -> Mapping:
 
 def dataset(name: str, root: Path = ROOT) -> Mapping:
     return member("dataset", name, root)
+
+
+def claim(name: str, root: Path = ROOT) -> Mapping:
+    return member("claim", name, root)
 
 
 def image_count(dataset_name: str, part: str, root: Path = ROOT) -> int:

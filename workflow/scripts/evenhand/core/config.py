@@ -111,6 +111,8 @@ def _check(config: dict, root: Path) -> None:
             _check_member("track", track, f"scenarios.{name}.tracks", root)
         _check_member("dataset", scenario["dataset"], f"scenarios.{name}.dataset", root)
         _check_sizes(config, name, root)
+    for name in axes.names("claim", root):
+        _check_claim(name, root)
     experiment = Experiment(config, root=root)
     if not any(experiment.competitors(track) for track, _ in experiment.contests):
         raise Refused(
@@ -157,6 +159,20 @@ def _check_member(axis: str, name: str, key: str, root: Path) -> None:
     if name not in axes.names(axis, root):
         raise Refused(f"{key}: {suggestion(name, axes.names(axis, root))}")
     axes.member(axis, name, root)
+
+
+def _check_claim(name: str, root: Path) -> None:
+    """What a claim speaks of is there, whether or not the configuration asks for it."""
+    claim = axes.claim(name, root)
+    named = {
+        "device": [claim["device"]],
+        "track": claim["tracks"],
+        "dataset": [claim["settings"]["dataset"]],
+        "framework": [claim["ratio"]["faster"], claim["ratio"]["slower"], *claim["logs"]],
+    }
+    for axis, members in named.items():
+        for member in members:
+            _check_member(axis, member, f"claim {name}, {axis}", root)
 
 
 def _check_sizes(config: dict, name: str, root: Path) -> None:

@@ -35,7 +35,7 @@ def own_file(folder: Path, name: str) -> Path | None:
 
 
 def own_folder(folder: str | None, dataset: str) -> Path | None:
-    """The user's own folder of a data set: that of its name within the one given, if there is one."""
+    """The user's own folder of a data set: within the one given that of its name, if any."""
     if folder is None:
         return None
     within = Path(folder, dataset)

@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from evenhand.comparison.compare import admit, of_scenario, pair
+from evenhand.core.claims import published_logs, published_ratio
 from evenhand.core.experiment import Experiment
-from evenhand.core.published import published_logs, published_ratio
 from evenhand.report.looks import Look, looks, marker
 from evenhand.report.results import MOST_PLOTTED, percent, scientific, times, with_first
 
@@ -164,12 +164,10 @@ def on_log_scale(axes: Axes, values: pd.Series) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def loss(
-    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
-) -> Figure:
+def loss(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
     """Average training loss by epoch."""
     for axes, group in panels(tables["epochs"], narrow, sharey=True):
-        logs = logs_for(group, experiment, published)
+        logs = logs_for(group, experiment)
         by_epoch(axes, group, "average_loss", "mean", looks(experiment), logs, text["figure_words"])
         on_log_scale(axes, tables["epochs"]["average_loss"])
         axes.set_ylabel(text["figure_words"]["average_loss"])
@@ -177,14 +175,12 @@ def loss(
     return axes.figure
 
 
-def seconds(
-    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
-) -> Figure:
+def seconds(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
     """Seconds of each epoch, on a log scale where the slowest would flatten the others."""
     taken = tables["epochs"]["seconds"]
     flat = taken.max() > FLAT * taken.min()
     for axes, group in panels(tables["epochs"], narrow, sharey=True):
-        logs = logs_for(group, experiment, published)
+        logs = logs_for(group, experiment)
         by_epoch(axes, group, "seconds", "median", looks(experiment), logs, text["figure_words"])
         axes.set_ylabel(text["figure_words"]["seconds_log" if flat else "seconds"])
         if flat:
@@ -205,14 +201,12 @@ def runs_and_logs(experiment: Experiment, text: dict) -> list[str]:
     ]
 
 
-def logs_for(group: pd.DataFrame, experiment: Experiment, published: dict) -> dict:
+def logs_for(group: pd.DataFrame, experiment: Experiment) -> dict:
     """The published logs that belong to these rows, which are of one track and scenario."""
-    return published_logs(experiment, published, *group[["track", "scenario"]].iloc[0])
+    return published_logs(experiment, *group[["track", "scenario"]].iloc[0])
 
 
-def ratio(
-    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
-) -> Figure:
+def ratio(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
     """Each pair's ratio of epoch times: every round, the mean with its interval, the margin."""
     contests = tables["comparison"].groupby(["track", "scenario"], sort=False)
     rows = pd.concat([with_first(pairs, MOST_PLOTTED) for _, pairs in contests])
@@ -242,7 +236,7 @@ def ratio(
             axes.annotate(times(row.ratio), (row.ratio, place), **where)
         else:
             axes.annotate(text["words"][row.verdict], (1, place), ha="center", va="center")
-        logs = published_logs(experiment, published, row.track, row.scenario)
+        logs = published_logs(experiment, row.track, row.scenario)
         then = published_ratio(logs, row.a, row.b, settings["warmup_epochs"])
         axes.scatter(then, place, edgecolors=look[row.a].color, **RING)
         names.append(f"{row.track} · {row.scenario} · {look[row.a].label} / {look[row.b].label}")
@@ -264,9 +258,7 @@ def ratio(
     return figure
 
 
-def waiting(
-    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
-) -> Figure:
+def waiting(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
     """Where an epoch's time goes, where a loader feeds it; a line marks the loader alone."""
     runs = tables["runs"].dropna(subset=["wait_share"])
     for axes, group in panels(runs, narrow, height=2.4):
@@ -291,9 +283,7 @@ def waiting(
     return axes.figure
 
 
-def tracks(
-    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
-) -> Figure:
+def tracks(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
     """Each competitor in every track of the first scenario: median epoch, rounds, the limits."""
     runs, words = tables["runs"], text["figure_words"]
     runs = runs[runs["scenario"] == runs["scenario"].iloc[0]]
@@ -331,9 +321,7 @@ def tracks(
     return figure
 
 
-def phases(
-    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
-) -> Figure:
+def phases(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
     """The whole process, phase after phase: the median of each over the rounds."""
     for axes, group in panels(tables["runs"], narrow, height=2.6):
         present, totals = members(group, looks(experiment)), []
@@ -354,9 +342,7 @@ def phases(
     return axes.figure
 
 
-def limit(
-    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
-) -> Figure:
+def limit(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
     """Each run's arithmetic as a share of the measured matrix-multiply peak; a GPU has none."""
     runs = tables["runs"].dropna(subset=["share_of_peak"])
     for axes, group in panels(runs, narrow, height=2.2):
@@ -376,9 +362,7 @@ def limit(
     return axes.figure
 
 
-def gate(
-    tables: dict, experiment: Experiment, published: dict, text: dict, narrow: bool = False
-) -> Figure:
+def gate(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
     """How far each step's loss is from the reference, by tier: every step, and the worst so far."""
     steps, look = tables["gate_steps"], looks(experiment)
     steps = steps.assign(deviation=steps["deviation"].clip(upper=10))  # infinite: a loss is missing
@@ -487,14 +471,13 @@ def figure(
     name: str,
     tables: dict,
     experiment: Experiment,
-    published: dict,
     text: dict,
     narrow: bool = False,
 ) -> Figure:
     """A figure by name; to be called, and saved, within `style`."""
     if not has_data(name, tables):
         return nothing(text)
-    return FIGURES[name](tables, experiment, published, text, narrow)
+    return FIGURES[name](tables, experiment, text, narrow)
 
 
 def save_svg(figure: Figure, path: str | Path) -> None:
@@ -513,14 +496,13 @@ def write(
     files: dict[str, tuple[str, str, str]],
     tables: dict,
     experiment: Experiment,
-    published: dict,
     text: dict,
     english: dict,
 ) -> None:
     """Write each figure to its files: an SVG, an SVG as narrow as a phone, a PNG in English."""
     with style():
         for name, (svg, narrow, png) in files.items():
-            given = name, tables, experiment, published
+            given = name, tables, experiment
             wide = figure(*given, text)
             save_svg(wide, svg)
             save_svg(figure(*given, text, narrow=True), narrow)

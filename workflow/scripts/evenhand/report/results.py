@@ -25,13 +25,13 @@ class Results:
 
     experiment: Experiment
     text: dict  # the catalogue of the configuration's language
-    published: dict  # the logs that were published elsewhere, by framework
     runs: pd.DataFrame
     epochs: pd.DataFrame
     comparison: pd.DataFrame
     remarks: pd.DataFrame  # notes on its verdicts
     thread_effect: pd.DataFrame
     gains: pd.DataFrame  # empty where no track improves another
+    claims: pd.DataFrame  # what was published elsewhere, and what became of it
     nodes: pd.DataFrame  # ratios apart for each kind of machine
     gate: pd.DataFrame  # empty without a track that is proved by it
     audit: pd.DataFrame
@@ -60,6 +60,22 @@ class Results:
 
     def label(self, competitor: str) -> str:
         return self.looks[competitor].label
+
+    def contest(self, track: str, scenario: str) -> str:
+        """A track and a scenario, with its data set where there are several."""
+        scenarios = self.config["scenarios"]
+        form = self.text["contest"].format(track=track, scenario=scenario)
+        if len({settings["dataset"] for settings in scenarios.values()}) < 2:
+            return form
+        return f"{form}{self.text['comma']}{self.data_of(scenario)}"
+
+    def data_of(self, scenario: str) -> str:
+        """The name of the images that a scenario trained on."""
+        name = self.config["scenarios"][scenario]["dataset"]
+        label = axes.dataset(name, self.experiment.root)["label"]
+        return (
+            label if self.datasets[name]["original"] else self.text["not_own"].format(label=label)
+        )
 
     def look_of(self, framework: str) -> Look:
         """The look that a framework's devices share, named without the device."""

@@ -3,6 +3,8 @@
 The words are in text.{language}.yaml.
 """
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from evenhand.comparison.compare import (
@@ -15,7 +17,6 @@ from evenhand.comparison.inference import first_that_pays
 from evenhand.comparison.remarks import FEW_ROUNDS, counted
 from evenhand.core import axes
 from evenhand.core.identity import Competitor
-from evenhand.core.published import published_logs, published_ratio
 from evenhand.report.results import (
     INFINITE,
     Results,
@@ -131,15 +132,10 @@ def summary(results: Results) -> list[str]:
         sentences = []
         for scenario, pairs in rows[rows["b"] == rows["b"].iloc[0]].groupby("scenario", sort=False):
             lead = scenario_words(results, scenario) if sentences else lead.format(track=track)
-            then = published_ratios(results, track, scenario, pairs)
-            whole = pairs[then.gt(0) | (pairs.index == pairs.index[0])]
-            whole = pairs if len(pairs) <= MOST_CLAIMS else whole
+            whole = pairs if len(pairs) <= MOST_CLAIMS else pairs[claimed(results, pairs)]
             claims = results.text["semicolon"].join(claim(results, p) for p in whole.itertuples())
-            said = [results.text["sentence"].format(lead=lead, claims=claims)]
-            if not sentences:
-                said += then_and_now(results, pairs.assign(then=then))
             others = by_verdict(results, pairs.drop(whole.index))
-            sentences += said + others
+            sentences += [results.text["sentence"].format(lead=lead, claims=claims), *others]
             grouped = grouped or bool(others)
         paragraphs.append(results.text["space"].join(sentences))
     paragraphs += between_versions(results)
@@ -161,29 +157,54 @@ def between_versions(results: Results) -> list[str]:
     found: dict[str, list[str]] = {}
     for track, scenario, pairs in contests(kin):
         claims = results.text["semicolon"].join(claim(results, row) for row in pairs.itertuples())
-        contest = results.text["contest"].format(track=track, scenario=scenario)
+        contest = results.contest(track, scenario)
         lead = results.text["between_versions"].format(contest=contest)
         said = results.text["sentence"].format(lead=lead, claims=claims)
         found.setdefault(track, []).append(said)
     return [results.text["space"].join(sentences) for sentences in found.values()]
 
 
-def published_ratios(results: Results, track: str, scenario: str, pairs: pd.DataFrame) -> pd.Series:
-    """The ratio that the published logs give for each pair, none where there are no logs."""
-    logs = published_logs(results.experiment, results.published, track, scenario)
-    warm_up = results.config["comparison"]["warmup_epochs"]
-    ratios = [published_ratio(logs, row.a, row.b, warm_up) for row in pairs.itertuples()]
-    return pd.Series(ratios, pairs.index, float)
+def claimed(results: Results, pairs: pd.DataFrame) -> pd.Series:
+    """Which of one contest's pairs are to be named with their intervals, where there are many.
+
+    The first, and those of which something has been claimed.
+    """
+    both = {frozenset(row) for row in results.claims[["faster", "slower"]].to_numpy()}
+    named = [frozenset((row.a, row.b)) in both for row in pairs.itertuples()]
+    return pd.Series(named, pairs.index) | (pairs.index == pairs.index[0])
 
 
-def then_and_now(results: Results, pairs: pd.DataFrame) -> list[str]:
-    """Where the published ratio, in column `then`, lies relative to each ranked pair's interval."""
-    sentences = []
-    for row in pairs[pairs["then"].gt(0) & ~pairs["verdict"].isin(UNRANKED)].itertuples():
-        place = "below" if row.then < row.low else "above" if row.then > row.high else "inside"
-        said = {"a": results.label(row.a), "b": results.label(row.b), "then": times(row.then)}
-        sentences.append(results.text["published_ratio"][place].format(**said))
-    return sentences
+def claims(results: Results) -> list[tuple[str, str]]:
+    """Each claim in the first scenario that has its settings: its source, and what became of it."""
+    text, judged = results.text["claims"], []
+    for row in results.claims.drop_duplicates("claim").itertuples():
+        of = axes.claim(row.claim, results.experiment.root)
+        said = {"text": in_language(results, of["text"]), "published": of["published"]}
+        machine = in_language(results, of["machine"]) or text["machine"]
+        sentences = [text["claimed"].format(machine=machine, **said), fate(results, row)]
+        judged.append((of["source"], results.text["space"].join(sentences)))
+    return judged
+
+
+def in_language(results: Results, texts: Mapping[str, str]) -> str:
+    """A text in the report's language, in English where there is none, else empty."""
+    return texts.get(results.config["language"], texts.get("en", ""))
+
+
+def fate(results: Results, row) -> str:
+    """What became of a claim, and where the ratio of its own logs lies."""
+    text = results.text["claims"]
+    said = {"a": results.label(row.faster), "b": results.label(row.slower)}
+    said["contest"] = results.contest(row.track, row.scenario)
+    if row.verdict in UNRANKED:
+        words = results.text["words"][row.verdict]
+        return text["unranked"].format(words=words, **said)
+    ratio = {"ratio": times(row.ratio), "interval": interval(results, row)}
+    sentences = [text[row.status].format(**said, **ratio)]
+    if row.logged > 0:
+        place = "below" if row.logged < row.low else "above" if row.logged > row.high else "inside"
+        sentences.append(text[place].format(then=times(row.logged)))
+    return results.text["space"].join(sentences)
 
 
 def by_verdict(results: Results, pairs: pd.DataFrame) -> list[str]:

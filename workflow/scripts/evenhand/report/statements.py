@@ -4,6 +4,8 @@ import inspect
 
 import pandas as pd
 
+from evenhand.comparison.claims import mirrored, status
+from evenhand.comparison.compare import of_scenario
 from evenhand.core.identity import Competitor
 
 # What explains a speed: columns of runs.csv, and what the catalogue's sentences call them.
@@ -11,78 +13,48 @@ EXPLAINS = {"median_epoch_seconds": "epoch", "loader_pass_seconds": "loader", "w
 EXPLAINS |= {"threads_at_work": "cores", "helpers_at_work": "helpers"}
 
 
-def speed_status(verdict: str, ratio: float, low: float, high: float, claimed: float) -> str:
-    """Does a claimed ratio of times, below 1, hold? `low` to `high` is the interval of `ratio`.
-
-    The claim needs an interval that reaches it and lies, in logarithms, nearer to it than to 1: one
-    so wide that it merely reaches the claim proves nothing.
-    """
-    if verdict == "same" or (verdict in ("faster", "slower") and ratio > 1):
-        return "no longer"
-    if verdict == "faster" and low > claimed:
-        return "changed"
-    if verdict == "faster" and high < claimed**0.5:
-        return "holds"
-    return "undecided"
-
-
-def speed_answers(catalogue: dict, comparison: pd.DataFrame, runs: pd.DataFrame) -> list[dict]:
+def speed_answers(
+    catalogue: dict, claims: pd.DataFrame, comparison: pd.DataFrame, runs: pd.DataFrame
+) -> list[dict]:
     """Answers to the statements that claim a ratio of times, which no framework can give alone.
 
-    The catalogue's `claim` says of which two frameworks, in which track and scenario; there is an
-    answer for each device on which the comparison has both.
+    The catalogue's `claim` names a file in config/claims; `claims` is the table of what became of
+    each, and the first scenario that it was judged in answers.
     """
-    mirrored = comparison.rename(columns={"a": "b", "b": "a"}).assign(
-        ratio=1 / comparison["ratio"],
-        low=1 / comparison["high"],
-        high=1 / comparison["low"],
-        verdict=comparison["verdict"].replace({"faster": "slower", "slower": "faster"}),
-    )
-    pairs = pd.concat([comparison, mirrored])
     return [
-        _speed_answer(statement, entry["claim"], device, pairs, runs)
+        _speed_answer(statement, row, comparison, runs)
         for statement, entry in catalogue["statements"].items()
         if "claim" in entry
-        for device in runs["device"].unique()
-        if len(_of_claim(pairs, entry["claim"], device))
+        for row in claims[claims["claim"] == entry["claim"]].head(1).itertuples()
     ]
 
 
-def _of_claim(pairs: pd.DataFrame, claim: dict, device: str) -> pd.DataFrame:
-    """The row of a claim's two frameworks on a device, in its track and scenario."""
-    a, b = (str(Competitor(claim[role], device)) for role in ("faster", "slower"))
-    here = pairs[(pairs["track"] == claim["track"]) & (pairs["scenario"] == claim["scenario"])]
-    return here[(here["a"] == a) & (here["b"] == b)]
-
-
-def _speed_answer(
-    statement: str, claim: dict, device: str, pairs: pd.DataFrame, runs: pd.DataFrame
-) -> dict:
-    """The answer on one device, with what was measured there and in the track's other scenarios."""
-    (pair,) = _of_claim(pairs, claim, device).to_dict("records")
-    measured = {}
-    if pd.notna(pair["ratio"]):  # otherwise the two are not comparable, or not ranked yet
-        measured = {key: pair[key] for key in ("ratio", "low", "high", "rounds")}
-        own = runs[(runs["track"] == claim["track"]) & (runs["scenario"] == claim["scenario"])]
+def _speed_answer(statement: str, claim, comparison: pd.DataFrame, runs: pd.DataFrame) -> dict:
+    """A judged claim with what was measured there, and in the track's other scenarios."""
+    measured, faster = {}, Competitor.parse(claim.faster)
+    if pd.notna(claim.ratio):  # otherwise the two are not comparable, or not ranked yet
+        measured = {key: getattr(claim, key) for key in ("ratio", "low", "high", "rounds")}
+        own = of_scenario(runs, claim.track, claim.scenario)
         medians = own.groupby("competitor")[list(EXPLAINS)].median().rename(columns=EXPLAINS)
-        for framework in (claim["slower"], claim["faster"]):
-            of_framework = medians.loc[str(Competitor(framework, device))]
-            measured |= of_framework.add_prefix(f"{framework}_").to_dict()
+        for name in (claim.slower, claim.faster):
+            measured |= (
+                medians.loc[name].add_prefix(f"{Competitor.parse(name).framework}_").to_dict()
+            )
+    pairs = pd.concat([comparison, mirrored(comparison)])
     elsewhere = pairs[
-        (pairs["track"] == claim["track"])
-        & (pairs["scenario"] != claim["scenario"])
-        & (pairs["a"] == pair["a"])
-        & (pairs["b"] == pair["b"])
+        (pairs["track"] == claim.track)
+        & (pairs["scenario"] != claim.scenario)
+        & (pairs["a"] == claim.faster)
+        & (pairs["b"] == claim.slower)
     ]
     elsewhere = elsewhere.dropna(subset="ratio")[["scenario", "ratio", "low", "high"]]
-    interval = (pair[key] for key in ("ratio", "low", "high"))
     return {
         "statement": statement,
-        "framework": claim["faster"],
-        "device": device,
-        "status": speed_status(pair["verdict"], *interval, claim["ratio"]),
+        "framework": faster.framework,
+        "device": faster.device,
+        "status": claim.status,
         "lost": False,
-        "code": inspect.getsource(speed_status).strip(),
+        "code": inspect.getsource(status).strip(),
         "output": "\n".join(f"{k} {v:.3g}" for k, v in measured.items()),
         "versions": {},
         "measured": measured,

@@ -10,8 +10,8 @@ import pandas as pd
 from evenhand.comparison import remarks
 from evenhand.comparison.compare import BOTH, PAIR, of_scenario
 from evenhand.comparison.remarks import counted
+from evenhand.core.claims import published_logs
 from evenhand.core.identity import Competitor
-from evenhand.core.published import published_logs
 from evenhand.report.looks import Look
 from evenhand.report.results import (
     INFINITE,
@@ -64,7 +64,7 @@ def matrices(results: Results) -> list[Matrix]:
         for row in rows.itertuples():
             cells[row.a, row.b] = cell(results, row)
             cells[row.b, row.a] = cell(results, mirrored(row))
-        caption = results.text["contest"].format(track=track, scenario=scenario)
+        caption = results.contest(track, scenario)
         square = [[cells.get((a, b)) for b in names] for a in names]
         looks = [results.looks[name] for name in names]
         found.append(Matrix(caption, looks, square, remarks_on(results, track, scenario)))
@@ -192,7 +192,7 @@ def gate_tables(results: Results) -> list[Table]:
             row += [deviation(check, worst["deviation"]), allowed(check, worst["limit"])]
             row.append(number(group["step"].min(), ".0f"))
             rows.append([*row, f"{group['passed'].eq(True).sum()} / {len(group)}"])
-        contest = results.text["contest"].format(track=track, scenario=scenario)
+        contest = results.contest(track, scenario)
         caption = text["caption"].format(contest=contest)
         tables.append(Table(caption, heads(results, columns), rows, words=3))
     return tables
@@ -258,7 +258,7 @@ def epoch_table(
     results: Results, track: str, scenario: str, rows: pd.DataFrame, names: list[str]
 ) -> Table:
     """The epochs of these competitors in one track and scenario."""
-    logs = published_logs(results.experiment, results.published, track, scenario)
+    logs = published_logs(results.experiment, track, scenario)
     epochs = sorted(rows["epoch"].unique())
     head, columns = heads(results, ["epoch"]), [epochs]
     for name in names:
@@ -275,7 +275,7 @@ def epoch_table(
         if then:
             head += heads(results, ["published"])
             columns.append(at(epochs, then["seconds"], ".2f"))
-    caption = results.text["contest"].format(track=track, scenario=scenario)
+    caption = results.contest(track, scenario)
     return Table(caption, head, list(zip(*columns, strict=True)))
 
 
@@ -312,7 +312,7 @@ def run_tables(results: Results) -> list[Table]:
         columns = ["competitor", "rounds", "epoch_seconds", "range", "spread", "process_seconds"]
         columns += ["wait_share", "loader", "share_of_peak", "products", "memory"]
         columns += ["final_loss", "accuracy"]
-        caption = text["contest"].format(track=track, scenario=scenario)
+        caption = results.contest(track, scenario)
         tables.append(Table(caption, heads(results, columns), rows))
     return tables
 

@@ -45,7 +45,10 @@ def stale_examinations(folder: Path, root: Path = ROOT) -> list[Path]:
             for file in [
                 root / f"envs/{examination['competitor']}.lock",
                 axes.member_file("framework", framework, root),
-                *(axes.trainer(track, framework, root) for track in axes.names("track", root)),
+                *(
+                    axes.trainer(folder.name, framework, root)
+                    for folder in root.glob("workflow/trainers/*")
+                ),
             ]
         )
     ]
