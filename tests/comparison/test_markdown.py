@@ -13,6 +13,7 @@ PUBLISHED = {
     "pytorch-cpu": {"seconds": [3.71, 4.05, 4.07, 3.70, 3.63]},
     "mxnet-cpu": {"seconds": [1.59, 1.49, 1.46, 1.48, 1.75]},
 }
+DATA = {"baseline": "MNIST", "one-thread": "Fashion-MNIST"}
 FAILED = {"name": "numpy-cpu", "cause": "order", "detail": "", "tier": "float64"}
 FAILED |= {"check": "steps", "step": None}
 
@@ -23,7 +24,7 @@ def written(runs, reasons, published):
     tests = compare.tests_of_differences(table, changes, gains)
     beside = remarks.remarks(table, tests, runs, runs, reasons, SETTINGS["spread_limit"])
     table = remarks.with_notes(table, beside, text())
-    return table, markdown(table, changes, gains, runs, published, SETTINGS)
+    return table, markdown(table, changes, gains, runs, published, DATA, SETTINGS)
 
 
 def cells(line):
@@ -50,6 +51,7 @@ def test_the_markdown_says_what_the_table_says():
     assert said in text
     (line,) = (cells(line) for line in text.splitlines() if "| baseline: " in line)
     assert line[-1] == "rises"
+    assert "Images, as configured: baseline: MNIST; one-thread: Fashion-MNIST.\n" in text
     assert "nan" not in text
 
 
@@ -81,4 +83,4 @@ def test_a_comparison_without_pairs_is_but_its_introduction():
     runs = make_runs({"pytorch-cpu": 0.4})
     table, *others = compare.compare(runs, runs, {}, COMPETITORS, [], SETTINGS)
     assert all(table.empty for table in others)
-    assert "|" not in markdown(table.assign(notes=""), *others, runs, {}, SETTINGS)
+    assert "|" not in markdown(table.assign(notes=""), *others, runs, {}, DATA, SETTINGS)

@@ -152,12 +152,16 @@ def test_the_source_and_license_of_the_data_set_are_named(results):
 @pytest.mark.parametrize(
     ("verdict", "ratio", "expected"),
     [
-        ("faster", 0.6, "MXNet’s epochs took 0.60 of PyTorch’s time"),
-        ("slower", 1.67, "MXNet’s epochs took 1.67 times PyTorch’s time"),
-        ("same", 1.01, "MXNet and PyTorch took the same time within 3\N{NO-BREAK SPACE}%"),
-        ("undecided", 0.8, "MXNet or PyTorch: undecided which is faster"),
-        ("not comparable", np.nan, "MXNet and PyTorch are not comparable"),
-        ("not ranked", np.nan, "MXNet and PyTorch cannot be ranked yet"),
+        ("faster", 0.6, "MXNet’s epochs took 0.60 of PyTorch’s time on MNIST"),
+        ("slower", 1.67, "MXNet’s epochs took 1.67 times PyTorch’s time on MNIST"),
+        (
+            "same",
+            1.01,
+            "MXNet and PyTorch took the same time on MNIST, within 3\N{NO-BREAK SPACE}%",
+        ),
+        ("undecided", 0.8, "MXNet or PyTorch: undecided which is faster on MNIST"),
+        ("not comparable", np.nan, "MXNet and PyTorch are not comparable on MNIST"),
+        ("not ranked", np.nan, "MXNet and PyTorch cannot be ranked yet on MNIST"),
     ],
 )
 def test_the_headline_says_what_the_verdict_allows(verdict, ratio, expected, results):
@@ -656,18 +660,46 @@ def test_few_rounds_are_said_loudly(made, config):
 
 
 @pytest.mark.fast
-def test_other_images_than_the_data_sets_own_are_named(results):
+def test_images_that_are_not_known_as_the_data_sets_own_are_named_wherever_data_are(results):
     assert not any("own files" in sentence for _, sentence in sentences.alerts(results))
-    results.datasets = {"other": {"dataset": "other", "label": "Other Digits", "original": False}}
-    severity, alert = sentences.alerts(results)[0]
-    assert severity == "warning" and "not Other Digits’s own files" in alert
-
-
-@pytest.mark.fast
-def test_other_digits_than_mnist_are_named(results):
     results.datasets["mnist"]["original"] = False
-    assert any("not MNIST’s own" in sentence for _, sentence in sentences.alerts(results))
-    assert "not MNIST’s own: name their folder as data: folder" in text_of(made_up.html(results))
+    severity, alert = sentences.alerts(results)[0]
+    assert severity == "warning" and "are not known as MNIST’s own files" in alert
+    assert sentences.headline(results).endswith("on other images than MNIST’s")
+    page = text_of(made_up.html(results))
+    assert "not known as MNIST’s own: name their folder as data: folder" in page
+
+
+@pytest.fixture(scope="module")
+def two_data_sets(tmp_path_factory):
+    """Results of two scenarios that differ in their data alone."""
+    scenarios = {"clothes": {"dataset": "fashion-mnist"}, "digits": {}}
+    config = made_up.config(frameworks=["pytorch", "mxnet"], scenarios=scenarios)
+    tables = made_up.tables(tmp_path_factory.mktemp("two"), config)
+    return made_up.results(tables, config)
+
+
+def test_headline_tables_and_facts_speak_of_the_data_that_were_used(two_data_sets):
+    results = two_data_sets
+    assert sentences.headline(results).endswith(" on Fashion-MNIST")
+    seen = {name: value for name, value, _ in sentences.facts(results)}
+    assert seen["Data"].replace("\N{NO-BREAK SPACE}", " ") == (
+        "Fashion-MNIST: 60,000 images and 10,000 to test, 28 × 28 pixels, 10 classes; "
+        "MNIST: 60,000 images and 10,000 to test, 28 × 28 pixels, 10 classes"
+    )
+    clothes, digits = report_tables.run_tables(results)[:2]
+    assert clothes.caption == "tutorial track, scenario clothes, Fashion-MNIST"
+    assert digits.caption == "tutorial track, scenario digits, MNIST"
+    assert report_tables.scenario_table(results).rows[0] == ["data set", "Fashion-MNIST", "MNIST"]
+    assert "In the scenario digits, on MNIST, MXNet’s epochs" in sentences.summary(results)[0]
+    assert "articles of clothing and handwritten digits" in text_of(made_up.html(results))
+
+
+def test_a_claim_is_judged_beside_its_own_data_alone(two_data_sets):
+    ((_, claim),) = sentences.claims(two_data_sets)
+    assert "(tutorial track, scenario digits, MNIST)" in claim
+    clothes, digits = report_tables.epoch_tables(two_data_sets)[:2]
+    assert "Published" in digits.head and "Published" not in clothes.head
 
 
 def test_what_the_images_show_comes_from_the_data_sets_file(made, config, tmp_path):
@@ -679,7 +711,11 @@ def test_what_the_images_show_comes_from_the_data_sets_file(made, config, tmp_pa
     config = copy.deepcopy(config)
     for scenario in config["scenarios"].values():
         scenario["dataset"] = "garments"
-    results = made_up.results(made, config, experiment=Experiment(config, root=root))
+    experiment = Experiment(config, root=root)
+    garments = {"garments": made_up.facts(experiment, "garments")}
+    results = made_up.results(
+        made, three(), experiment=experiment, datasets=garments, claims=made["claims"].head(0)
+    )
     seen = text_of(made_up.html(results))
     assert "the classification of garments" in seen and "12 classes (garments)" in seen
     assert "handwritten digits" not in seen
@@ -815,7 +851,9 @@ def page(made, config):
 def test_the_page_asks_nobody_for_anything(page):
     outline = Outline(page)
     assert "script" not in outline.tags and "iframe" not in outline.tags
-    assert all(address.startswith(("#", "data:")) for address in outline.addresses)
+    sources = {axes.claim(name)["source"] for name in axes.names("claim")}  # if a reader goes there
+    elsewhere = {of for of in outline.addresses if not of.startswith(("#", "data:"))}
+    assert elsewhere <= sources
     assert "default-src 'none'" in page and "url(http" not in page and "@import" not in page
 
 

@@ -151,6 +151,7 @@ def results(tables: dict, config: dict, language: str = "en", **changes) -> Resu
     runners = runs[["track", "framework"]].drop_duplicates().itertuples(index=False)
     took_part = {tuple(row) for row in runners}
     experiment = Experiment(config | {"language": language})
+    datasets = {scenario["dataset"] for scenario in config["scenarios"].values()}
     sources = {
         track: {name: source for name, source in of.items() if (track, name) in took_part}
         for track, of in read_sources(experiment).items()
@@ -162,10 +163,21 @@ def results(tables: dict, config: dict, language: str = "en", **changes) -> Resu
         "sources": sources,
         "records": one_record_each(runs),
         "statements": statements.in_words(CATALOGUE, answers(tables, config), language),
-        "datasets": {"mnist": {"dataset": "mnist", "label": "MNIST", "original": True}},
+        "datasets": {name: facts(experiment, name) for name in datasets},
     }
     given |= {name: table for name, table in tables.items() if name != "gate_steps"}
     return Results(**given | changes)
+
+
+def facts(experiment: Experiment, name: str) -> dict:
+    """What `prepare` says of a data set of which all was taken, and all was its own."""
+    file = axes.dataset(name, experiment.root)
+    counts = {
+        f"{part}_images": axes.image_count(name, part, experiment.root)
+        for part in ("train", "test")
+    }
+    known = {"dataset": name, "label": file["label"], "original": True}
+    return known | counts | {"image": file["image"], "classes": file["classes"]}
 
 
 def html(results: Results, figures: dict[str, str] | None = None) -> str:
@@ -181,6 +193,7 @@ def root_with(folder: Path, **frameworks: dict) -> Path:
     """A project whose files of the axes are those of this one, and these frameworks besides."""
     for part in ("frameworks", "devices", "datasets", "trainers"):
         shutil.copytree(ROOT / "workflow" / part, folder / "workflow" / part)
+    shutil.copytree(ROOT / "config/claims", folder / "config/claims")
     for name, content in frameworks.items():
         path = axes.path("framework", name, folder)
         path.write_text(yaml.safe_dump(content))

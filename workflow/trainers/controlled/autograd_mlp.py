@@ -1,4 +1,4 @@
-"""The MNIST perceptron in autograd, controlled track."""
+"""The perceptron in autograd, controlled track."""
 
 import autograd.numpy as np
 from autograd import value_and_grad

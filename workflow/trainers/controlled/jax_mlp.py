@@ -1,4 +1,4 @@
-"""The MNIST perceptron in JAX, controlled track."""
+"""The perceptron in JAX, controlled track."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in Keras on JAX, controlled track."""
+"""The perceptron in Keras on JAX, controlled track."""
 
 import jax
 import keras

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in MXNet 2, controlled track."""
+"""The perceptron in MXNet 2, controlled track."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in MXNet, controlled track."""
+"""The perceptron in MXNet, controlled track."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in NumPy, controlled track."""
+"""The perceptron in NumPy, controlled track."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in PaddlePaddle, controlled track."""
+"""The perceptron in PaddlePaddle, controlled track."""
 
 import os
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in PyTorch, controlled track."""
+"""The perceptron in PyTorch, controlled track."""
 
 from itertools import pairwise
 

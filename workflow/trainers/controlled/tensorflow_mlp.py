@@ -1,4 +1,4 @@
-"""The MNIST perceptron in TensorFlow, controlled track."""
+"""The perceptron in TensorFlow, controlled track."""
 
 import tensorflow as tf
 from tensorflow import keras

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in tinygrad, controlled track."""
+"""The perceptron in tinygrad, controlled track."""
 
 from functools import cache
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in MXNet, cured track."""
+"""The perceptron in MXNet, cured track."""
 
 import mxnet as mx
 import numpy as np

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in PaddlePaddle, cured track."""
+"""The perceptron in PaddlePaddle, cured track."""
 
 import os
 from itertools import pairwise

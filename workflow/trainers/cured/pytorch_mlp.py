@@ -1,4 +1,4 @@
-"""The MNIST perceptron in PyTorch, cured track."""
+"""The perceptron in PyTorch, cured track."""
 
 from itertools import pairwise
 

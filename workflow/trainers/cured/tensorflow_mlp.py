@@ -1,4 +1,4 @@
-"""The MNIST perceptron in TensorFlow, cured track."""
+"""The perceptron in TensorFlow, cured track."""
 
 import tensorflow as tf
 from tensorflow import keras

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in JAX, tuned track."""
+"""The perceptron in JAX, tuned track."""
 
 import jax
 import jax.numpy as jnp

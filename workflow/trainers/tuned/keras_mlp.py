@@ -1,4 +1,4 @@
-"""The MNIST perceptron in Keras on JAX, tuned track."""
+"""The perceptron in Keras on JAX, tuned track."""
 
 import jax
 import keras

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in MXNet, tuned track."""
+"""The perceptron in MXNet, tuned track."""
 
 from functools import cache
 from os import environ

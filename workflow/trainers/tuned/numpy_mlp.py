@@ -1,4 +1,4 @@
-"""The MNIST perceptron in NumPy, tuned track."""
+"""The perceptron in NumPy, tuned track."""
 
 import numpy as np
 

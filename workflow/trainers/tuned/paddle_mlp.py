@@ -1,4 +1,4 @@
-"""The MNIST perceptron in PaddlePaddle, tuned track."""
+"""The perceptron in PaddlePaddle, tuned track."""
 
 from os import environ
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in PyTorch, tuned track."""
+"""The perceptron in PyTorch, tuned track."""
 
 import torch
 from torch.ops import aten, mkldnn

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in TensorFlow, tuned track."""
+"""The perceptron in TensorFlow, tuned track."""
 
 import tensorflow as tf
 

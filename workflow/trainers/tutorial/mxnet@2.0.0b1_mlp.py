@@ -1,4 +1,4 @@
-"""The MNIST perceptron in MXNet 2, tutorial track."""
+"""The perceptron in MXNet 2, tutorial track."""
 
 import mxnet as mx
 import numpy

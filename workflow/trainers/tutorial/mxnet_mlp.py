@@ -1,4 +1,4 @@
-"""The MNIST perceptron in MXNet, tutorial track."""
+"""The perceptron in MXNet, tutorial track."""
 
 import mxnet as mx
 import numpy as np

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in PaddlePaddle, tutorial track."""
+"""The perceptron in PaddlePaddle, tutorial track."""
 
 import os
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in PyTorch, tutorial track."""
+"""The perceptron in PyTorch, tutorial track."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""The MNIST perceptron in TensorFlow, tutorial track."""
+"""The perceptron in TensorFlow, tutorial track."""
 
 import tensorflow as tf
 from tensorflow import keras

@@ -23,18 +23,21 @@ def markdown(
     gains: pd.DataFrame,
     sound: pd.DataFrame,
     published: Mapping[tuple[str, str], dict],
+    data: Mapping[str, str],
     settings: dict,
 ) -> str:
     """The three tables as Markdown, comparison.csv as one for each track and scenario.
 
     `table`, `changes` and `gains` are comparison.csv, thread_effect.csv and gains.csv, `sound` the
     admitted runs. `published` holds the published logs that belong beside a (track, scenario), by
-    competitor; `settings` is the config's section `comparison`. The seconds are geometric means
-    over the admitted rounds, whose quotient is the paired ratio where no round lacks a member.
+    competitor, `data` the name of each scenario's data set; `settings` is the config's section
+    `comparison`. The seconds are geometric means over the admitted rounds, whose quotient is the
+    paired ratio where no round lacks a member.
     """
     confidence = f"{100 * settings['confidence']:g} %"
     seconds = sound.groupby([*CONTEST, "competitor"])[SECONDS].agg(gmean).to_dict()
-    parts = [INTRO.format(confidence)]
+    named = "; ".join(f"{scenario}: {name}" for scenario, name in data.items())
+    parts = [INTRO.format(confidence), f"Images, as configured: {named}.\n"]
     for contest, pairs in table.groupby(CONTEST, sort=False):
         logs = published.get(contest, {})
         rows = []

@@ -13,6 +13,7 @@ from evenhand.comparison.compare import (
 )
 from evenhand.comparison.markdown import markdown
 from evenhand.comparison.remarks import remarks, with_notes
+from evenhand.core import axes
 from evenhand.core.claims import published_logs
 from evenhand.core.experiment import Experiment
 
@@ -51,5 +52,9 @@ def outcome(
     tests = tests_of_differences(table, changes, gains)
     beside = remarks(table, tests, runs, sound, reasons, settings["spread_limit"])
     table = with_notes(table, beside, text)
-    whole = markdown(table, changes, gains, sound, published, settings)
+    data = {
+        scenario: axes.dataset(of["dataset"], experiment.root)["label"]
+        for scenario, of in experiment.config["scenarios"].items()
+    }
+    whole = markdown(table, changes, gains, sound, published, data, settings)
     return Outcome(table, beside, changes, gains, judged(experiment, table), whole)

@@ -74,6 +74,8 @@ def scenario_words(results: Results, scenario: str) -> str:
     text, scenarios = results.text["scenarios"], results.config["scenarios"]
     usual, here = next(iter(scenarios.values())), scenarios[scenario]
     changed = {key for key in usual | here if usual.get(key) != here.get(key)} - {"tracks"}
+    if "dataset" in changed:
+        return text["other_data"].format(scenario=scenario, data=results.data_of(scenario))
     if changed != {"threads"}:
         return text["other"].format(scenario=scenario)
     form = {1: "one_thread", "default": "default_threads"}.get(here["threads"], "threads")
@@ -93,10 +95,14 @@ def headline(results: Results) -> str:
     """The first pair of the first track and scenario, in a few words."""
     text = results.text["headline"]
     if results.comparison.empty:
-        return text["alone"].format(a=results.label(results.runs["competitor"].iloc[0]))
+        run = next(results.runs.itertuples())
+        return text["alone"].format(
+            a=results.label(run.competitor), data=results.data_of(run.scenario)
+        )
     row = next(results.comparison.itertuples())
     form = {"faster": "less", "slower": "more"}.get(row.verdict, row.verdict)
     said = {"a": results.label(row.a), "b": results.label(row.b)}
+    said["data"] = results.data_of(row.scenario)
     return text[form].format(ratio=times(row.ratio), margin=results.margin, **said)
 
 
@@ -113,6 +119,7 @@ def facts(results: Results) -> list[tuple[str, str, str | None]]:
     machines = dict.fromkeys(r.environment.machine["processor"] for r in results.records)
     said = {
         "measured": (" / ".join(dict.fromkeys([days[0], days[-1]])), None),
+        "data": (results.text["semicolon"].join(images(results)), "again"),
         "rounds": (
             text["rounds_and_runs"].format(rounds=runs["round"].nunique(), runs=len(runs)),
             "verdicts",
@@ -122,6 +129,30 @@ def facts(results: Results) -> list[tuple[str, str, str | None]]:
         "machine": (results.text["comma"].join(machines), "setup"),
     }
     return [(text[name], *value) for name, value in said.items()]
+
+
+def images(results: Results) -> list[str]:
+    """Each data set that was trained on, with how many images of which size and classes."""
+    found = {
+        results.data_of(of): results.config["scenarios"][of]["dataset"] for of in used(results)
+    }
+    return [
+        results.text["facts"]["images"].format(
+            data=data,
+            train=f"{facts['train_images']:,}",
+            test=f"{facts['test_images']:,}",
+            rows=facts["image"][0],
+            columns=facts["image"][1],
+            classes=facts["classes"],
+        )
+        for data, name in found.items()
+        for facts in [results.datasets[name]]
+    ]
+
+
+def used(results: Results) -> list[str]:
+    """The scenarios that were run."""
+    return list(results.runs["scenario"].unique())
 
 
 def summary(results: Results) -> list[str]:

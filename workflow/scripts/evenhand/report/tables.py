@@ -539,7 +539,8 @@ def package_table(results: Results) -> Table:
 def scenario_table(results: Results) -> Table:
     """What was requested in each scenario, as the records have it."""
     requested = {record.requested.scenario: record.requested for record in results.records}
-    rows = [
+    rows = [[results.text["again"]["data"], *map(results.data_of, requested)]]
+    rows += [
         [words, *(setting(getattr(of, name)) for of in requested.values())]
         for name, words in results.text["again"]["settings"].items()
     ]
