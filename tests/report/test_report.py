@@ -668,6 +668,7 @@ def test_images_that_are_not_known_as_the_data_sets_own_are_named_wherever_data_
     assert sentences.headline(results).endswith("on other images than MNIST’s")
     page = text_of(made_up.html(results))
     assert "not known as MNIST’s own: name their folder as data: folder" in page
+    assert "the classification of other images than MNIST’s" in page
 
 
 @pytest.fixture(scope="module")

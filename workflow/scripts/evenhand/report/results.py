@@ -100,11 +100,13 @@ class Results:
     @property
     def dataset_words(self) -> dict[str, str]:
         """What the scenarios' data sets show, and how many classes they have, as in a sentence."""
-        names = dict.fromkeys(scenario["dataset"] for scenario in self.config["scenarios"].values())
-        files = [axes.dataset(name, self.experiment.root) for name in names]
-        language = self.config["language"]
-        shows = dict.fromkeys(file["shows"].get(language, file["label"]) for file in files)
-        classes = dict.fromkeys(str(file["classes"]) for file in files)
+        scenarios, language = self.config["scenarios"], self.config["language"]
+        shows, classes = {}, {}
+        for scenario, settings in scenarios.items():
+            file = axes.dataset(settings["dataset"], self.experiment.root)
+            own = self.datasets[settings["dataset"]]["original"]
+            seen = file["shows"].get(language, file["label"]) if own else self.data_of(scenario)
+            shows[seen] = classes[str(file["classes"])] = None
         return {"shows": listed(self.text, [*shows]), "classes": listed(self.text, [*classes])}
 
 
