@@ -664,18 +664,21 @@ def described(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("workers", "track", "most"),
+    ("facts", "workers", "track", "most"),
     [
-        ("threads", "tutorial", 1 + 2),
-        ("threads", "controlled", 1),
-        ("processes", "tutorial", 1),
+        ({"loader_workers": "threads"}, 2, "tutorial", 1 + 2),
+        ({"loader_workers": "threads"}, 2, "controlled", 1),
+        ({"loader_workers": "processes"}, 2, "tutorial", 1),
+        ({"loader_thread": True}, 0, "tutorial", 1 + 1),
+        ({"loader_thread": True}, 0, "controlled", 1),
+        ({"loader_thread": True}, 2, "tutorial", 1),
     ],
 )
 def test_threads_of_a_loader_come_on_top_where_it_has_a_part(
-    tmp_path, described, workers, track, most
+    tmp_path, described, facts, workers, track, most
 ):
-    described(loader_workers=workers)
-    asked = {"threads": 1, "loader_workers": 2}
+    described(**facts)
+    asked = {"threads": 1, "loader_workers": workers}
     told = dict.fromkeys(("framework", "openmp", "blas"), 1)
     environment = {"threads": told, "machine": records.machine(cores=8)}
     right = records.record("pytorch-cpu").measured

@@ -96,7 +96,7 @@ def check(record: Record, path: Path, subject: Run | Proof, project: Project) ->
     if environment.machine["fingerprint"] != fingerprint(environment.machine):
         yield Finding("fingerprint", "the fingerprint is not that of the hardware")
     if isinstance(subject, Run):  # the seconds of a proof do not count
-        yield from while_timed(record, facts, requested.loader_workers if has_loader else 0)
+        yield from while_timed(record, facts, requested.loader_workers if has_loader else None)
 
 
 def by_itself(record: Record, losses_file: Path, project: Project) -> Iterator[Finding]:
@@ -109,8 +109,13 @@ def by_itself(record: Record, losses_file: Path, project: Project) -> Iterator[F
     yield from threads(requested, record.environment)
 
 
-def while_timed(record: Record, framework: Mapping, loader_workers: int) -> Iterator[Finding]:
-    """What is wrong with how a clocked run was timed; `framework` is what its file says."""
+def while_timed(
+    record: Record, framework: Mapping, loader_workers: int | None
+) -> Iterator[Finding]:
+    """What is wrong with how a clocked run was timed; `framework` is what its file says.
+
+    `loader_workers`: those of its data loader; None where it has no part.
+    """
     requested, measured, machine = record.requested, record.measured, record.environment.machine
     by_quota = QUOTA_SECONDS if machine["usable_cores"] < machine["cores"] else 0.0
     yield from trainers_clock(measured, by_quota)
@@ -272,9 +277,11 @@ class Workers(NamedTuple):
     processes: int = 0
 
     @classmethod
-    def of(cls, framework: Mapping, workers: int) -> "Workers":
-        """So many workers of a framework's loader; 0 where it has no part."""
-        return cls(**{framework["loader_workers"]: workers})
+    def of(cls, framework: Mapping, workers: int | None) -> "Workers":
+        """So many workers of a framework's loader; None where it has no part."""
+        if workers == 0 and framework["loader_thread"]:
+            return cls(threads=1)
+        return cls(**{framework["loader_workers"]: workers or 0})
 
 
 def threads_at_work(

@@ -206,7 +206,7 @@ def audited(
             project = audit_record.Project(training.settings.data, ROOT)
             yield from audit_record.by_itself(left.record, losses_path(left.path), project)
             if tier == "float32":
-                yield from audit_record.while_timed(left.record, facts, loader_workers=0)
+                yield from audit_record.while_timed(left.record, facts, loader_workers=None)
             if device["gpu"]:
                 yield from audit_record.gpu(left.record.environment.gpu, left.record.measured.gpu)
         else:
