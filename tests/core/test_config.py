@@ -64,6 +64,12 @@ def refusal(config: dict, root: Path = ROOT) -> str:
     ("changes", "named"),
     [
         ({"roundz": 3}, "config: unknown key `roundz`; did you mean `rounds`?"),
+        (
+            {"frameworks": ["numpy@9.9"]},
+            "frameworks: numpy@9.9 has no environment; this makes it: python "
+            "workflow/scripts/new_version.py numpy@9.9",
+        ),
+        ({"frameworks": ["nunpy@2"]}, "frameworks: unknown name `nunpy@2`; did you mean"),
         ({"data__mirorrs": []}, "data: unknown key `mirorrs`; did you mean `mirrors`?"),
         ({"scenarios__baseline__epoch": 1}, "scenarios.baseline: unknown key `epoch`"),
         (

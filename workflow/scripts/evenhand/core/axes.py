@@ -122,8 +122,9 @@ def trainer(track_name: str, framework_name: str, root: Path = ROOT) -> Path:
 
     A version's is its framework's, unless it has one of its own in any track.
     """
-    own = any(root.glob(f"workflow/trainers/*/{framework_name}_mlp.py"))
-    name = framework_name if own else unversioned(framework_name)
+    name = framework_name
+    if version(name) and not any(root.glob(f"workflow/trainers/*/{name}_mlp.py")):
+        name = unversioned(name)
     return root / f"workflow/trainers/{track_name}/{name}_mlp.py"
 
 

@@ -156,8 +156,12 @@ def _check_tracks(experiment: Experiment) -> None:
 
 def _check_member(axis: str, name: str, key: str, root: Path) -> None:
     """The member's file must be there and fit its schema."""
-    if name not in axes.names(axis, root):
-        raise Refused(f"{key}: {suggestion(name, axes.names(axis, root))}")
+    known = axes.names(axis, root)
+    if name not in known:
+        if axis == "framework" and axes.version(name) and axes.unversioned(name) in known:
+            command = f"python workflow/scripts/new_version.py {name}"
+            raise Refused(f"{key}: {name} has no environment; this makes it: {command}")
+        raise Refused(f"{key}: {suggestion(name, known)}")
     axes.member(axis, name, root)
 
 
