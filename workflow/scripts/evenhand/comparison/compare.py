@@ -2,7 +2,7 @@
 
 comparison.csv has a row for each pair in a track and scenario: ratio = seconds of a / seconds of b,
 and rounds_needed counts those beyond the rounds at hand. thread_effect.csv has a row for each pair
-and each two scenarios of a track: change = ratio_y / ratio_x. gains.csv has a row for each
+and each scenario of a track but its first: change = ratio_y / ratio_x. gains.csv has a row for each
 competitor and each track that improves another: ratio = seconds here / seconds there. All tests
 of the three are one family: the error rates are those of the whole page. docs/tables.md has every
 column.
@@ -240,7 +240,7 @@ def _pairs(
 def _changes(
     sound: pd.DataFrame, reasons: Reasons, competitors: list[str], confidence: float
 ) -> pd.DataFrame:
-    """How a pair's ratio changes from scenario x to scenario y of a track, before adjustment.
+    """How a pair's ratio changes from a track's first scenario, x, to another, before adjustment.
 
     change = ratio_y / ratio_x = exp(mean(d_y - d_x)), with Student's interval and test on the
     differences. Rounds are paired by number, where both scenarios have them on one kind of machine;
@@ -248,7 +248,8 @@ def _changes(
     """
     rows = []
     for track, here in sound.groupby("track", sort=False):
-        for x, y in combinations(here["scenario"].unique(), 2):
+        x, *others = here["scenario"].unique()
+        for y in others:
             ranked = [
                 name
                 for name in competitors
