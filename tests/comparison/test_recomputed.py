@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evenhand.comparison.recomputed import IDENTITY, MARKDOWN, edited, same, tables
+from evenhand.comparison.recomputed import IDENTITY, MARKDOWN, OF_OUTCOME, edited, same, tables
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
 from evenhand.core.tables import read_table, write_table
@@ -218,7 +218,6 @@ def test_what_cannot_be_computed_again_is_named_with_the_reason(
         reason = failed.pop(name)
         assert reason.startswith(("FileNotFoundError: ", "ValueError: ")), reason
     assert failed.pop("tutorial_check", None) in (None, "it follows from epochs")
-    of_outcome = {"comparison", "remarks", "thread_effect", "gains", "claims", MARKDOWN}
-    assert failed.keys() == of_outcome | {"nodes"}
+    assert failed.keys() == {*OF_OUTCOME, "nodes"}
     assert failed["comparison"] == f"it follows from {follow}"
     assert not made.keys() & {*failed, *cause}

@@ -62,14 +62,16 @@ def compared(tables: dict, config: dict) -> dict[str, pd.DataFrame]:
     given = [tables[name] for name in ("runs", "audit", "gate", "tutorial_check")]
     found = outcome(Experiment(config), *given, text("en"))
     sound = compare.admit(tables["runs"], tables["audit"])
-    return tables | {
-        "comparison": found.comparison,
-        "remarks": found.remarks,
-        "thread_effect": found.thread_effect,
-        "gains": found.gains,
-        "claims": found.claims,
-        "nodes": nodes.by_fingerprint(sound, found.comparison, config["comparison"]["confidence"]),
-    }
+    made = {name: table for name, table in found._asdict().items() if name != "markdown"}
+    return (
+        tables
+        | made
+        | {
+            "nodes": nodes.by_fingerprint(
+                sound, found.comparison, config["comparison"]["confidence"]
+            ),
+        }
+    )
 
 
 def proved_by(table: pd.DataFrame, proof: str) -> pd.DataFrame:

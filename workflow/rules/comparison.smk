@@ -13,7 +13,7 @@ rule compare:
         claims=CLAIMS,
         text=f"{CODE}/scripts/evenhand/report/text.en.yaml",
     output:
-        table=report(
+        comparison=report(
             "results/comparison.csv",
             category="Comparison",
             caption="../report/comparison.rst",
@@ -42,6 +42,16 @@ rule compare:
             "results/claims.csv",
             category="Comparison",
             caption="../report/claims.rst",
+        ),
+        loaders=report(
+            "results/loaders.csv",
+            category="Comparison",
+            caption="../report/loaders.rst",
+        ),
+        sizes=report(
+            "results/sizes.csv",
+            category="Comparison",
+            caption="../report/sizes.rst",
         ),
     log:
         "logs/compare.log",

@@ -1,6 +1,7 @@
 # What people read: the tutorial's statements today, the pictures, the page.
 
 FIGURES = ["loss", "seconds", "ratio", "waiting", "tracks", "phases", "limit", "gate"]
+FIGURES += ["loaders", "sizes"]
 
 
 rule check_statements:
@@ -63,6 +64,8 @@ rule figures:
         epochs=f"results/epochs.{FORM}",
         audit="results/audit.csv",
         comparison="results/comparison.csv",
+        loaders="results/loaders.csv",
+        sizes="results/sizes.csv",
         gate_steps="results/gate_steps.csv",
         axes=JOBS.axis_files("frameworks", "tracks"),
         claims=CLAIMS,
@@ -105,6 +108,8 @@ rule report:
         gains="results/gains.csv",
         claims="results/claims.csv",
         about=CLAIMS,
+        loaders="results/loaders.csv",
+        sizes="results/sizes.csv",
         nodes="results/nodes.csv",
         gate=f"results/gate.{FORM}",
         tutorial_check=f"results/tutorial_check.{FORM}",

@@ -16,9 +16,7 @@ if __name__ == "__main__":
     tables = [read_table(source[name]) for name in names]
     text = yaml.safe_load(Path(source.text).read_bytes())
     found = outcome(Experiment(snakemake.config), *tables, text)
-    write_table(found.comparison, output.table)
-    write_table(found.remarks, output.remarks)
-    write_table(found.thread_effect, output.thread_effect)
-    write_table(found.gains, output.gains)
-    write_table(found.claims, output.claims)
+    for name, table in found._asdict().items():
+        if name != "markdown":
+            write_table(table, output[name])
     Path(output.markdown).write_text(found.markdown, encoding="utf-8")

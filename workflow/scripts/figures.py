@@ -14,7 +14,7 @@ if __name__ == "__main__":
     given, files = snakemake.input, snakemake.output
     tables = {
         name: read_table(given[name])
-        for name in ("runs", "epochs", "audit", "comparison", "gate_steps")
+        for name in ("runs", "epochs", "audit", "comparison", "loaders", "sizes", "gate_steps")
     }
     text, english = (yaml.safe_load(Path(given[name]).read_bytes()) for name in ("text", "english"))
     paths = {

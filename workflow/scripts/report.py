@@ -12,7 +12,7 @@ from evenhand.report.page import one_record_each, page, read_sources
 from evenhand.report.results import Results
 
 TABLES = ["runs", "epochs", "comparison", "remarks", "thread_effect", "gains", "claims"]
-TABLES += ["nodes", "gate", "audit", "tutorial_check"]
+TABLES += ["loaders", "sizes", "nodes", "gate", "audit", "tutorial_check"]
 
 if __name__ == "__main__":
     log_to(snakemake.log[0])

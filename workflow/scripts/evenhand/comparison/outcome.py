@@ -11,8 +11,10 @@ from evenhand.comparison.compare import (
     not_comparable,
     tests_of_differences,
 )
+from evenhand.comparison.loaders import loaders
 from evenhand.comparison.markdown import markdown
 from evenhand.comparison.remarks import remarks, with_notes
+from evenhand.comparison.sizes import sizes
 from evenhand.core import axes
 from evenhand.core.claims import published_logs
 from evenhand.core.experiment import Experiment
@@ -26,6 +28,8 @@ class Outcome(NamedTuple):
     thread_effect: pd.DataFrame
     gains: pd.DataFrame
     claims: pd.DataFrame
+    loaders: pd.DataFrame
+    sizes: pd.DataFrame
     markdown: str
 
 
@@ -57,4 +61,13 @@ def outcome(
         for scenario, of in experiment.config["scenarios"].items()
     }
     whole = markdown(table, changes, gains, sound, published, data, settings)
-    return Outcome(table, beside, changes, gains, judged(experiment, table), whole)
+    return Outcome(
+        comparison=table,
+        remarks=beside,
+        thread_effect=changes,
+        gains=gains,
+        claims=judged(experiment, table),
+        loaders=loaders(experiment, sound, reasons),
+        sizes=sizes(experiment, sound, reasons),
+        markdown=whole,
+    )

@@ -36,9 +36,12 @@ IDENTITY = {
     "thread_effect": ["track", "a", "b", "scenario_x", "scenario_y"],
     "gains": ["track", "improves", "scenario", "competitor"],
     "claims": ["claim", "track", "scenario"],
+    "loaders": ["track", "competitor", "scenario"],
+    "sizes": ["track", "competitor"],
     "nodes": [*PAIR, "fingerprint"],
     MARKDOWN: ["line"],
 }
+OF_OUTCOME = [*Outcome._fields[:-1], MARKDOWN]
 # The files in results/ that tables follow from.
 RECORDS = {
     "runs": "runs/{track}/{scenario}/{round}/{competitor}.json",
@@ -112,7 +115,7 @@ def tables(
         lambda epochs: [tutorial_check.table(experiment, results, epochs)],
     )
     make(
-        ["comparison", "remarks", "thread_effect", "gains", "claims", MARKDOWN],
+        OF_OUTCOME,
         ["runs", "audit", "gate", "tutorial_check"],
         lambda *given: _tables(outcome(experiment, *given, text)),
     )

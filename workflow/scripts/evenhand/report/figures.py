@@ -15,10 +15,13 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from evenhand.comparison.compare import admit, of_scenario, pair
+from evenhand.comparison.sizes import step_seconds, varied
 from evenhand.core.claims import published_logs, published_ratio
 from evenhand.core.experiment import Experiment
 from evenhand.report.looks import Look, looks, marker
@@ -30,7 +33,9 @@ PANEL = 3.7  # inches: what a phone is wide, and a third of a page
 FLAT = 20  # times as long as the shortest: so long a bar or line would flatten the others
 FAR = 8  # an interval that reaches beyond this multiple of its ratio ends in an arrow
 RING = {"marker": "o", "s": 90, "facecolors": "none"}  # a published value
+SHADES = "cividis_r"  # of times: light is fast
 WAITING = {"alpha": 0.45, "hatch": "////"}
+MEGA, MILLI = 1e6, 1e3  # operations in one of the unit, units in a second
 MANY = 300  # more dots than this become pixels, or a page would weigh tens of megabytes
 STYLE = {
     "axes.axisbelow": True,
@@ -403,6 +408,90 @@ def gate(tables: dict, experiment: Experiment, text: dict, narrow: bool = False)
     return figure
 
 
+def loaders(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
+    """Seconds of an epoch by loader workers and threads: a panel a competitor, dark is slow."""
+    table, words = tables["loaders"], text["figure_words"]
+    table = table[table["track"] == table["track"].iloc[0]]
+    present = members(table, looks(experiment))
+    across = 1 if narrow else min(2, len(present))
+    down = -(-len(present) // across)
+    figure = Figure(figsize=(PANEL * (1 if narrow else 1.5 * across), 0.5 + 1.75 * down))
+    cells = figure.subplots(down, across, squeeze=False)
+    for axes in cells.flat[len(present) :]:
+        axes.set_visible(False)
+    for axes, (name, look) in zip(cells.flat, present, strict=False):
+        rows = table[table["competitor"] == name]
+        square = rows.pivot(index="threads", columns="loader_workers", values="seconds")
+        square = square.loc[
+            sorted(square.index, key=lambda threads: (threads == "default", threads))
+        ]
+        times_fastest = square / square.min().min()
+        shade = LogNorm(1, max(4, times_fastest.max().max()))
+        axes.pcolormesh(times_fastest, cmap=SHADES, norm=shade, edgecolors="white", linewidth=2)
+        for (row, column), value in np.ndenumerate(square):
+            if np.isnan(value):
+                continue
+            fastest = times_fastest.iloc[row, column] == 1
+            dark = shade(times_fastest.iloc[row, column]) > 0.5
+            axes.annotate(
+                f"{value:.2f}",
+                (column + 0.5, row + 0.5),
+                ha="center",
+                va="center",
+                color="white" if dark else "black",
+                weight="bold" if fastest else None,
+            )
+            if fastest:
+                frame = Rectangle((column + 0.04, row + 0.06), 0.92, 0.88, fill=False)
+                frame.set(edgecolor=look.color, linewidth=3)
+                axes.add_patch(frame)
+        axes.set_title(look.label)
+        axes.set_xticks(np.arange(square.shape[1]) + 0.5, square.columns)
+        rows_named = [words["own_threads"] if of == "default" else of for of in square.index]
+        axes.set_yticks(np.arange(square.shape[0]) + 0.5, rows_named)
+        axes.set_xlabel(words["loader_workers"])
+        axes.set_ylabel(words["threads"])
+        axes.grid(visible=False)
+        axes.tick_params(length=0)
+    return figure
+
+
+def sizes(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
+    """Seconds of a step by its FLOP: rounds, the law that fits them, bare products, the peak."""
+    table, words = tables["sizes"], text["figure_words"]
+    track = table["track"].iloc[0]
+    flop = varied(experiment, track)
+    runs = admit(tables["runs"], tables["audit"])
+    runs = runs[(runs["track"] == track) & runs["scenario"].isin(flop)]
+    runs = runs.assign(flop=runs["scenario"].map(flop), step=step_seconds(runs, experiment))
+    figure = Figure(figsize=(PANEL, 4.4) if narrow else (2 * PANEL, 4.6))
+    axes = figure.subplots()
+    ends = np.geomspace(min(flop.values()), max(flop.values()), 200)
+    for name, look in members(table, looks(experiment)):
+        own = runs[runs["competitor"] == name]
+        law = table[(table["track"] == track) & (table["competitor"] == name)].iloc[0]
+        dots(axes, own["flop"] / MEGA, own["step"] * MILLI, look)
+        fitted = MILLI * (law["overhead_seconds"] + ends / law["flop_per_second"])
+        axes.plot(ends / MEGA, fitted, color=look.color, label=look.label, linewidth=1.5)
+    limits = runs.dropna(subset=["products_seconds"])
+    if len(limits):
+        share = limits["products_seconds"] / limits["median_epoch_seconds"]
+        bare = (share * limits["step"]).groupby(limits["flop"]).median()
+        axes.plot(bare.index / MEGA, bare * MILLI, "x", color=INK, label=words["products"])
+        at_peak = ends / limits["peak_flop_per_second"].median()
+        line = {"color": INK, "linewidth": 1, "label": words["peak"]}
+        axes.plot(ends / MEGA, at_peak * MILLI, ":", **line)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,g}")
+        axis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(words["flop_log"])
+    axes.set_ylabel(words["step_log"])
+    key(axes)
+    return figure
+
+
 def allowed(steps: pd.DataFrame) -> list[tuple[float, int]]:
     """Each limit that the gate used for these steps, and the last step that it was used for."""
     limited = steps.dropna(subset=["limit"])
@@ -455,7 +544,8 @@ def nothing(text: dict) -> Figure:
 
 
 FIGURES: dict[str, Callable[..., Figure]] = {
-    plot.__name__: plot for plot in (loss, seconds, ratio, waiting, tracks, phases, limit, gate)
+    plot.__name__: plot
+    for plot in (loss, seconds, ratio, waiting, tracks, phases, limit, gate, loaders, sizes)
 }
 
 
@@ -464,6 +554,7 @@ def has_data(name: str, tables: dict) -> bool:
     if name in SHARES:
         return tables["runs"][SHARES[name]].notna().any()
     source = {"loss": "epochs", "seconds": "epochs", "ratio": "comparison", "gate": "gate_steps"}
+    source |= {"loaders": "loaders", "sizes": "sizes"}
     return not tables[source.get(name, "runs")].empty
 
 

@@ -32,6 +32,8 @@ class Results:
     thread_effect: pd.DataFrame
     gains: pd.DataFrame  # empty where no track improves another
     claims: pd.DataFrame  # what was published elsewhere, and what became of it
+    loaders: pd.DataFrame  # empty where no scenarios vary a loader's workers
+    sizes: pd.DataFrame  # empty where no scenarios vary a training's size
     nodes: pd.DataFrame  # ratios apart for each kind of machine
     gate: pd.DataFrame  # empty without a track that is proved by it
     audit: pd.DataFrame

@@ -5,6 +5,7 @@ The words are in text.{language}.yaml.
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from evenhand.comparison.compare import (
@@ -14,9 +15,11 @@ from evenhand.comparison.compare import (
     tests_of_differences,
 )
 from evenhand.comparison.inference import first_that_pays
+from evenhand.comparison.loaders import as_fast
 from evenhand.comparison.remarks import FEW_ROUNDS, counted
 from evenhand.core import axes
 from evenhand.core.identity import Competitor
+from evenhand.model.mlp import flop_per_image
 from evenhand.report.results import (
     INFINITE,
     Results,
@@ -33,8 +36,10 @@ from evenhand.report.results import (
 
 UNRANKED = ("not comparable", "not ranked")
 MOST_CLAIMS = 3  # of more pairs than this, sentences give an interval to few, others a ratio
+MOST_SCENARIOS = 3  # of a track with more, sentences are about the first alone
 MOST_PAIRS = 3  # of more pairs than this, sentences name those with the first competitor alone
 CHANGED = ("rises", "falls")  # what becomes of a ratio from one scenario to another
+SPEED = {"times": "ratio", "low": "low", "high": "high"}  # what a sentence calls a row's columns
 FEEDS = ("loader", "memory")  # what can feed a training, as the tracks' files have it
 
 
@@ -158,20 +163,25 @@ def used(results: Results) -> list[str]:
 def summary(results: Results) -> list[str]:
     """One paragraph a track: each competitor vs. the first, scenario after scenario."""
     paragraphs, grouped = [], False
+    section = results.text["verdicts"]["title"]
     for track, rows in results.comparison.groupby("track", sort=False):
         lead = results.text["tracks"].get(track, results.text["tracks"]["other"])
-        sentences = []
-        for scenario, pairs in rows[rows["b"] == rows["b"].iloc[0]].groupby("scenario", sort=False):
+        sentences, scenarios = [], list(rows["scenario"].unique())
+        told = scenarios if len(scenarios) <= MOST_SCENARIOS else scenarios[:1]
+        rows = rows[(rows["b"] == rows["b"].iloc[0]) & rows["scenario"].isin(told)]
+        for scenario, pairs in rows.groupby("scenario", sort=False):
             lead = scenario_words(results, scenario) if sentences else lead.format(track=track)
             whole = pairs if len(pairs) <= MOST_CLAIMS else pairs[claimed(results, pairs)]
             claims = results.text["semicolon"].join(claim(results, p) for p in whole.itertuples())
             others = by_verdict(results, pairs.drop(whole.index))
             sentences += [results.text["sentence"].format(lead=lead, claims=claims), *others]
             grouped = grouped or bool(others)
+        if len(scenarios) > len(told):
+            said = {"count": len(scenarios) - 1, "track": track, "section": section}
+            sentences.append(results.text["other_scenarios"].format(**said))
         paragraphs.append(results.text["space"].join(sentences))
     paragraphs += between_versions(results)
     if grouped:
-        section = results.text["verdicts"]["title"]
         paragraphs.append(results.text["by_verdict"]["intervals"].format(section=section))
     return paragraphs
 
@@ -325,11 +335,15 @@ def explanation(results: Results) -> list[str]:
         shares, alone = listed(results.text, shares), listed(results.text, alone)
         sentences.append(text["loading"].format(scenario=scenario, shares=shares, alone=alone))
     sentences += loading_share(results) + own_threads(results)
-    of_scenarios = results.thread_effect.groupby(["track", "scenario_x", "scenario_y"], sort=False)
-    for scenarios, rows in of_scenarios:
-        sentences.append(from_scenario_to_scenario(results, *scenarios))
-        many = len(rows) > MOST_PAIRS
-        sentences += [many_effects(results, rows)] if many else effects(results, rows)
+    for track, of_track in results.thread_effect.groupby("track", sort=False):
+        others = of_track["scenario_y"].nunique()
+        if others >= MOST_SCENARIOS:
+            sentences.append(text["many_scenarios"].format(count=others, track=track))
+            continue
+        for (x, y), rows in of_track.groupby(["scenario_x", "scenario_y"], sort=False):
+            sentences.append(from_scenario_to_scenario(results, track, x, y))
+            many = len(rows) > MOST_PAIRS
+            sentences += [many_effects(results, rows)] if many else effects(results, rows)
     return sentences + without_loader(results)
 
 
@@ -562,6 +576,91 @@ def beyond_products(results: Results, track: str, scenario: str) -> list[str]:
     peak = (runs["flop_per_epoch"] / runs["peak_flop_per_second"]).median()
     said = {"seconds": number(runs["products_seconds"].median()), "peak": number(peak)}
     return [text["limit"].format(shares=listed(results.text, shares), track=track, **said)]
+
+
+def loaders(results: Results) -> list[str]:
+    """With how many workers and threads each framework is fastest, a paragraph a track."""
+    text, paragraphs = results.text["loaders"], []
+    machines = dict.fromkeys(r.environment.machine["processor"] for r in results.records)
+    for track, rows in results.loaders.groupby("track", sort=False):
+        tables = {
+            name: rows[rows["competitor"] == name] for name in results.present(rows["competitor"])
+        }
+        ways = [fastest_way(results, name, of) for name, of in tables.items()]
+        said = {"machine": results.text["comma"].join(machines), "track": track}
+        sentences = [text["advice"].format(ways=results.text["semicolon"].join(ways), **said)]
+        for name, of in tables.items():
+            worst = times(of["ratio"].max())
+            sentences.append(text["worst"].format(name=results.label(name), times=worst))
+            if others := as_fast(of):
+                alike = [
+                    way_words(results, row) for row in of.itertuples() if row.scenario in others
+                ]
+                ways = results.text["semicolon"].join(alike)
+                sentences.append(text["as_fast"].format(name=results.label(name), ways=ways))
+        paragraphs.append(results.text["space"].join(sentences))
+    return paragraphs
+
+
+def fastest_way(results: Results, name: str, rows: pd.DataFrame) -> str:
+    """One framework's fastest number of workers and threads, and what it is of the usual one."""
+    text = results.text["loaders"]
+    best = next(rows[rows["fastest"]].itertuples())
+    said = {"name": results.label(name), "seconds": number(best.seconds)}
+    said |= zip(("workers", "threads"), worker_words(results, best), strict=True)
+    usual = next(rows.itertuples())
+    if usual.fastest:
+        return text["way_usual"].format(scenario=usual.scenario, **said)
+    words = dict(zip(("usual_workers", "usual_threads"), worker_words(results, usual), strict=True))
+    speed = {key: times(getattr(usual, of)) for key, of in SPEED.items()}
+    return text["way"].format(**said, **words, **speed)
+
+
+def way_words(results: Results, row) -> str:
+    workers, threads = worker_words(results, row)
+    return results.text["loaders"]["pair"].format(workers=workers, threads=threads)
+
+
+def worker_words(results: Results, row) -> tuple[str, str]:
+    """How many workers and threads a row is about, in words."""
+    text = results.text["loaders"]
+    own = row.threads == "default"
+    threads = text["own_threads"] if own else counted(text["threads"], int(row.threads))
+    return counted(text["workers"], row.loader_workers), threads
+
+
+def sizes(results: Results) -> list[str]:
+    """What a step costs each framework whatever its size, and from when on that is negligible."""
+    text, paragraphs = results.text["sizes"], []
+    for track, rows in results.sizes.groupby("track", sort=False):
+        first = next(of for of_track, of in results.experiment.contests if of_track == track)
+        an_image = flop_per_image(results.experiment.training(first)["layers"])
+        laws = [
+            text["of"].format(
+                name=results.label(row.competitor),
+                overhead=number(1e6 * row.overhead_seconds, ".0f"),
+                low=number(1e6 * row.overhead_low, ".0f"),
+                high=number(1e6 * row.overhead_high, ".0f"),
+                flop=significant(row.negligible_flop / 1e6),
+                shape=text["shape"].format(
+                    images=significant(row.negligible_flop / an_image), scenario=first
+                ),
+            )
+            for row in rows.set_index("competitor", drop=False)
+            .loc[results.present(rows["competitor"])]
+            .itertuples()
+        ]
+        said = results.text["semicolon"].join(laws)
+        paragraphs.append(text["law"].format(track=track, laws=said))
+    return paragraphs
+
+
+def significant(value: float) -> str:
+    """A number to two digits, with separators of thousands."""
+    if pd.isna(value) or value <= 0:
+        return number(value)
+    digits = 1 - int(np.floor(np.log10(value)))
+    return f"{round(value, digits):,.{max(digits, 0)}f}"
 
 
 def restarted(results: Results) -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,13 @@ from evenhand.report.results import (
     percent,
     times,
 )
-from evenhand.report.sentences import UNRANKED, pays_from, verdict_words
+from evenhand.report.sentences import (
+    UNRANKED,
+    pays_from,
+    significant,
+    verdict_words,
+    worker_words,
+)
 from toolbox.record import Record
 
 MOST_ROWS = 60  # longer tables are folded, or left to the CSV files
@@ -163,6 +170,52 @@ def paying(results: Results, row) -> list[str]:
         return [text["never_word"], NONE]
     first, *ends = pays_from(row)
     return [number(first, ".0f"), between(results.text, *ends, lambda end: number(end, ".0f"))]
+
+
+def loader_table(results: Results) -> Table:
+    """Each framework's epochs by workers and threads, and relative to its fastest way."""
+    rows = []
+    for row in results.loaders.itertuples():
+        workers, threads = worker_words(results, row)
+        ends = between(results.text, row.low, row.high, times) if pd.notna(row.low) else NONE
+        of = [results.label(row.competitor), results.contest(row.track, row.scenario)]
+        rows.append(
+            [*of, workers, threads, row.rounds, number(row.seconds), times(row.ratio), ends]
+        )
+    columns = ["competitor", "scenario", "workers", "threads", "rounds", "epoch_seconds"]
+    columns += ["ratio", "interval"]
+    return Table(results.text["loaders"]["caption"], heads(results, columns), rows, words=4)
+
+
+def size_table(results: Results) -> Table:
+    """The law of each framework's steps."""
+
+    def range_of(values: tuple[float, float, float], form: Callable[[float], str]) -> str:
+        value, low, high = values
+        if pd.isna(low):
+            return form(value)
+        return f"{form(value)} ({between(results.text, low, high, form)})"
+
+    rows = []
+    for row in results.sizes.itertuples():
+        overhead = row.overhead_seconds, row.overhead_low, row.overhead_high
+        rate = row.flop_per_second, row.flop_per_second_low, row.flop_per_second_high
+        negligible = row.negligible_flop, row.negligible_low, row.negligible_high
+        rows.append(
+            [
+                results.label(row.competitor),
+                row.track,
+                row.sizes,
+                row.rounds,
+                range_of(overhead, lambda seconds: number(1e6 * seconds, ".0f")),
+                range_of(rate, lambda of: significant(of / 1e9)),
+                range_of(negligible, lambda of: significant(of / 1e6)),
+                percent(results.text, row.largest_residual),
+            ]
+        )
+    columns = ["competitor", "track", "sizes", "rounds", "overhead", "rate", "negligible"]
+    columns += ["residual"]
+    return Table(results.text["sizes"]["caption"], heads(results, columns), rows, words=2)
 
 
 def statement_square(results: Results) -> tuple[list[Look], list[tuple[dict, list[dict | None]]]]:

@@ -1,0 +1,131 @@
+"""What a step costs whatever its size, and from which size on that no longer counts."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.optimize import least_squares
+from scipy.stats import t as student
+
+from evenhand.comparison.compare import SECONDS, Reasons
+from evenhand.core.experiment import Experiment
+from evenhand.model.mlp import flop_per_image
+
+SIZES = [
+    *("track", "competitor", "sizes", "rounds"),
+    *("overhead_seconds", "overhead_low", "overhead_high"),
+    *("flop_per_second", "flop_per_second_low", "flop_per_second_high"),
+    *("negligible_flop", "negligible_low", "negligible_high", "largest_residual"),
+]
+FEWEST = 4  # sizes; a law of two parameters fits any two
+NEGLIGIBLE = 0.1  # of a step
+LEAST_SECONDS = 1e-9  # of overhead: less is none
+SIZE = ("batch_size", "hidden_layers")  # the settings that make a size
+
+
+def varied(experiment: Experiment, track: str) -> dict[str, float]:
+    """The scenarios of a track that differ from its first in size alone: FLOP of a full step.
+
+    None where the sizes are fewer than four, or the data do not lie in memory.
+    """
+    if track not in experiment.tracks_with("data", "memory"):
+        return {}
+    run = [scenario for of, scenario in experiment.contests if of == track]
+    alike = [of for of in run if _besides(experiment, of) == _besides(experiment, run[0])]
+    flop = {scenario: flop_per_step(experiment.training(scenario)) for scenario in alike}
+    return flop if len(set(flop.values())) >= FEWEST else {}
+
+
+def _besides(experiment: Experiment, scenario: str) -> dict:
+    """A scenario's settings besides its size."""
+    settings = experiment.config["scenarios"][scenario]
+    return {key: value for key, value in settings.items() if key not in (*SIZE, "tracks")}
+
+
+def flop_per_step(training: Mapping) -> float:
+    """Floating-point operations of a full batch."""
+    return float(flop_per_image(training["layers"]) * training["batch_size"])
+
+
+def step_seconds(runs: pd.DataFrame, experiment: Experiment) -> pd.Series:
+    """The seconds of a full step in each run, from its median epoch; the last one by its size."""
+    batch = runs["scenario"].map(lambda scenario: experiment.training(scenario)["batch_size"])
+    return runs[SECONDS] * batch.astype(float) / runs["train_images"]
+
+
+def sizes(experiment: Experiment, sound: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
+    """What sizes.csv holds: the law of each competitor's steps, seconds = overhead + FLOP / rate.
+
+    `sound`: the admitted runs. The law is fitted in each round; its numbers are the geometric means
+    of the rounds', with Student's interval on their logarithms.
+    """
+    confidence, rows = experiment.config["comparison"]["confidence"], []
+    for track in experiment.config["tracks"]:
+        flop = varied(experiment, track)
+        here = sound[(sound["track"] == track) & sound["scenario"].isin(flop)]
+        here = here.assign(
+            flop=here["scenario"].map(flop), step_seconds=step_seconds(here, experiment)
+        )
+        for name in experiment.competitors(track):
+            own = here[here["competitor"] == name]
+            if any((track, scenario, name) in reasons for scenario in flop):
+                continue
+            laws = [
+                law(of["flop"], of["step_seconds"])
+                for _, of in own.groupby("round")
+                if of["flop"].nunique() >= FEWEST
+            ]
+            if laws:
+                rows.append(
+                    {"track": track, "competitor": name} | _over_rounds(own, laws, confidence)
+                )
+    return pd.DataFrame(rows, columns=SIZES)
+
+
+def law(flop: ArrayLike, seconds: ArrayLike) -> tuple[float, float]:
+    """Overhead in seconds and rate in FLOP/s of the law that fits steps of several sizes best.
+
+    seconds = overhead + flop / rate, least squares of the logarithms: relative errors count alike.
+    """
+    flop, measured = np.asarray(flop, float), np.log(seconds)
+
+    def residuals(parameters: np.ndarray) -> np.ndarray:
+        overhead, rate = np.exp(parameters)
+        return np.log(overhead + flop / rate) - measured
+
+    start = np.log([np.min(seconds), np.max(flop / np.asarray(seconds))])
+    bounds = ([np.log(LEAST_SECONDS), 0], [np.inf, np.inf])
+    return tuple(np.exp(least_squares(residuals, start, bounds=bounds).x))
+
+
+def negligible_from(overhead: float, rate: float) -> float:
+    """FLOP of a step from which on its overhead is less than a tenth of it."""
+    return (1 / NEGLIGIBLE - 1) * overhead * rate
+
+
+def _over_rounds(own: pd.DataFrame, laws: list[tuple[float, float]], confidence: float) -> dict:
+    """The numbers of a row, from the laws of the rounds."""
+    overheads, rates = map(np.array, zip(*laws, strict=True))
+    row = {"sizes": own["flop"].nunique(), "rounds": len(laws)}
+    for names, values in (
+        (("overhead_seconds", "overhead_low", "overhead_high"), overheads),
+        (("flop_per_second", "flop_per_second_low", "flop_per_second_high"), rates),
+        (
+            ("negligible_flop", "negligible_low", "negligible_high"),
+            negligible_from(overheads, rates),
+        ),
+    ):
+        row |= dict(zip(names, _mean_and_interval(np.log(values), confidence), strict=True))
+    means = own.groupby("flop")["step_seconds"].apply(lambda seconds: np.log(seconds).mean())
+    fitted = np.log(row["overhead_seconds"] + means.index / row["flop_per_second"])
+    return row | {"largest_residual": float(np.abs(np.expm1(means - fitted)).max())}
+
+
+def _mean_and_interval(logarithms: np.ndarray, confidence: float) -> tuple[float, float, float]:
+    """Geometric mean and Student's interval; none of fewer than two rounds."""
+    mean, rounds = logarithms.mean(), len(logarithms)
+    if rounds < 2:
+        return float(np.exp(mean)), np.nan, np.nan
+    half = student.ppf((1 + confidence) / 2, rounds - 1) * logarithms.std(ddof=1) / np.sqrt(rounds)
+    return tuple(float(np.exp(mean + sign * half)) for sign in (0, -1, 1))
