@@ -65,6 +65,14 @@ def test_what_an_upgrade_brought_is_told_for_each_framework(results):
     assert not re.search(r"PyTorch[^;.(]* time[^;]*MXNet 1", controlled), "no other pairs"
 
 
+@pytest.mark.fast
+def test_what_versions_of_one_framework_are_to_one_another_is_told_once(results):
+    lead = "\n".join(sentences.summary(results))
+    assert lead.count("PyTorch 2.4.1’s epochs took") == 3, "two scenarios of one track, one of one"
+    assert lead.count("From one version to another") == 3
+    assert lead.startswith("As a reader of the tutorial would run it, MXNet 1.9.1’s epochs took")
+
+
 def test_a_trainer_that_versions_share_is_shown_once_under_both_names(results):
     (of,) = [of for of in report.code(results) if of["track"] == "controlled"]
     shared, *others = of["trainers"]

@@ -161,7 +161,10 @@ def used(results: Results) -> list[str]:
 
 
 def summary(results: Results) -> list[str]:
-    """One paragraph a track: each competitor vs. the first, scenario after scenario."""
+    """One paragraph a track: each competitor vs. the first, scenario after scenario.
+
+    Versions of one framework have paragraphs of their own.
+    """
     paragraphs, grouped = [], False
     section = results.text["verdicts"]["title"]
     for track, rows in results.comparison.groupby("track", sort=False):
@@ -169,6 +172,9 @@ def summary(results: Results) -> list[str]:
         sentences, scenarios = [], list(rows["scenario"].unique())
         told = scenarios if len(scenarios) <= MOST_SCENARIOS else scenarios[:1]
         rows = rows[(rows["b"] == rows["b"].iloc[0]) & rows["scenario"].isin(told)]
+        rows = rows[~are_versions(rows)]
+        if rows.empty:
+            continue
         for scenario, pairs in rows.groupby("scenario", sort=False):
             lead = scenario_words(results, scenario) if sentences else lead.format(track=track)
             whole = pairs if len(pairs) <= MOST_CLAIMS else pairs[claimed(results, pairs)]
@@ -188,21 +194,23 @@ def summary(results: Results) -> list[str]:
 
 def between_versions(results: Results) -> list[str]:
     """One paragraph a track: each framework's versions vs. one another, scenario after scenario."""
-    table = results.comparison
-    families = [
-        table[side].map(lambda name: axes.unversioned(Competitor.parse(name).framework))
-        for side in ("a", "b")
-    ]
-    devices = [table[side].map(lambda name: Competitor.parse(name).device) for side in ("a", "b")]
-    kin = table[(families[0] == families[1]) & (devices[0] == devices[1])]
     found: dict[str, list[str]] = {}
-    for track, scenario, pairs in contests(kin):
+    for track, scenario, pairs in contests(results.comparison[are_versions(results.comparison)]):
         claims = results.text["semicolon"].join(claim(results, row) for row in pairs.itertuples())
         contest = results.contest(track, scenario)
         lead = results.text["between_versions"].format(contest=contest)
         said = results.text["sentence"].format(lead=lead, claims=claims)
         found.setdefault(track, []).append(said)
     return [results.text["space"].join(sentences) for sentences in found.values()]
+
+
+def are_versions(pairs: pd.DataFrame) -> np.ndarray:
+    """Which of these pairs are versions of one framework on one device."""
+    of_a, of_b = ([Competitor.parse(name) for name in pairs[side]] for side in ("a", "b"))
+    families = [
+        [(axes.unversioned(of.framework), of.device) for of in side] for side in (of_a, of_b)
+    ]
+    return np.array([a == b for a, b in zip(*families, strict=True)], dtype=bool)
 
 
 def claimed(results: Results, pairs: pd.DataFrame) -> pd.Series:
