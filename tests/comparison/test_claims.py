@@ -58,6 +58,18 @@ def test_a_claim_of_others_settings_or_frameworks_is_not_judged():
     assert list(judged()) == claims.CLAIMS
 
 
+def test_each_claim_has_the_ratio_of_its_own_logs(monkeypatch):
+    first = claims.claims_about(Experiment(checked({})), "tutorial", "baseline")
+    other = dict(first["mxnet-twice-as-fast"]) | {"logs": {}}
+    both = {"a-blog": other} | first
+    monkeypatch.setattr(
+        claims, "claims_about", lambda *of: both if of[1:] == ("tutorial", "baseline") else {}
+    )
+    rows = judged(["tutorial", "baseline", *MXNET_FIRST]).set_index("claim")["logged"]
+    assert np.isnan(rows["a-blog"])
+    assert rows["mxnet-twice-as-fast"] == pytest.approx(1.485 / 3.875)
+
+
 def test_a_claim_of_a_pair_that_is_not_ranked_is_undecided():
     row = ["tutorial", "baseline", "mxnet-cpu", "pytorch-cpu", 5, *[np.nan] * 3, "not comparable"]
     (row,) = judged(row).to_dict("records")

@@ -33,6 +33,10 @@ def test_scenarios_that_differ_in_workers_and_threads_alone_are_ways():
     assert varied(other, "controlled") == [], "no loader feeds it"
 
 
+def test_of_scenarios_that_are_the_same_way_the_first_is_taken():
+    assert varied(experiment(again={}, alone={"tracks": ["tutorial"]}), "tutorial") == list(WAYS)
+
+
 def test_threads_alone_make_no_grid():
     threads = Experiment(checked({"scenarios": {"baseline": {}, "one": {"threads": 1}}}))
     assert varied(threads, "tutorial") == []
@@ -76,6 +80,24 @@ def test_the_intervals_hold_together_for_all_ways_of_a_competitor():
     ).iloc[0]
     assert three["ratio"] == pytest.approx(two["ratio"])
     assert three["low"] < two["low"] and three["high"] > two["high"]
+
+
+def test_ways_are_compared_in_the_rounds_that_all_of_them_have():
+    """Of the fastest, two slow rounds are missing: elsewhere they do not count, either."""
+    runs = runs_of({way: {"pytorch-cpu": 1.0 + place} for place, way in enumerate(WAYS)})
+    kept = runs[~((runs["scenario"] == "baseline") & (runs["round"] < 2))]
+    table = loaders(experiment(), kept, {})
+    assert set(table["rounds"]) == {3}
+    alone = runs[(runs["scenario"] == "w0") & (runs["round"] >= 2)][SECONDS]
+    assert table.iloc[1]["seconds"] == pytest.approx(np.exp(np.log(alone).mean()))
+    elsewhere = runs.assign(fingerprint=runs["scenario"])
+    assert loaders(experiment(), elsewhere, {}).empty, "no two ways ran on one kind of machine"
+
+
+def test_one_round_has_no_interval():
+    runs = runs_of({way: {"pytorch-cpu": 1.0 + place} for place, way in enumerate(WAYS)})
+    table = loaders(experiment(), runs[runs["round"] == 0], {})
+    assert table["ratio"].iloc[1] > 1.5 and table["low"].isna().all()
 
 
 def test_who_is_not_comparable_in_a_scenario_has_no_way_there():

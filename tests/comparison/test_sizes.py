@@ -47,6 +47,7 @@ def runs_of(of: Experiment, rounds: int = 5, noise: float = 0.02) -> pd.DataFram
                         "scenario": scenario,
                         "round": round_,
                         "competitor": name,
+                        "fingerprint": "quiet",
                         "train_images": training["train_images"],
                         "median_epoch_seconds": step * steps * rng.lognormal(0, noise),
                     }
@@ -74,10 +75,10 @@ def test_the_law_of_exact_steps_is_found(overhead, rate):
     assert law(flop, overhead + flop / rate) == pytest.approx((overhead, rate), rel=1e-4)
 
 
-def test_steps_without_overhead_have_next_to_none():
+def test_steps_without_overhead_show_none():
     flop = np.geomspace(1e6, 1e10, 6)
     overhead, rate = law(flop, flop / 1e11)
-    assert overhead < 1e-8 and rate == pytest.approx(1e11, rel=1e-2)
+    assert np.isnan(overhead) and rate == pytest.approx(1e11, rel=1e-2)
 
 
 def test_overhead_is_a_tenth_of_the_step_from_which_on_it_is_negligible():
@@ -96,6 +97,26 @@ def test_each_competitors_law_is_found_with_its_interval():
         assert row.flop_per_second_low < rate < row.flop_per_second_high
         assert row.negligible_flop == pytest.approx(9 * overhead * rate, rel=0.1)
         assert (row.sizes, row.rounds) == (4, 5) and row.largest_residual < 0.05
+
+
+def test_a_round_that_lacks_a_size_or_ran_on_two_machines_has_no_law():
+    of = experiment()
+    runs = runs_of(of)
+    lacking = runs[~((runs["round"] == 0) & (runs["scenario"] == "wide"))]
+    assert set(sizes(of, lacking, {})["rounds"]) == {4}
+    moved = runs.assign(fingerprint=np.where(runs["scenario"] == "wide", "fast", "slow"))
+    assert sizes(of, moved, {}).empty
+
+
+def test_where_a_round_shows_no_overhead_there_is_none_to_tell():
+    of = experiment()
+    runs = runs_of(of, noise=0)
+    flop = runs["scenario"].map(lambda scenario: flop_per_step(of.training(scenario)))
+    batch = runs["scenario"].map(lambda scenario: of.training(scenario)["batch_size"])
+    runs["median_epoch_seconds"] = flop / 1e11 * runs["train_images"] / batch
+    row = sizes(of, runs, {}).iloc[0]
+    assert np.isnan(row["overhead_seconds"]) and np.isnan(row["negligible_flop"])
+    assert row["flop_per_second"] == pytest.approx(1e11, rel=0.01)
 
 
 def test_one_round_has_no_interval():

@@ -391,3 +391,22 @@ def test_a_trainer_without_its_four_banners_is_refused(tmp_path):
     trainer.write_text(text.replace("# ---- 2. Model ---", "# 2. Model"))
     found = "workflow/trainers/controlled/numpy_mlp.py: 3 banners such as `# ---- 1. Data ----`"
     assert f"config: {found}, 4 are needed" in refusal(changed(), tmp_path)
+
+
+TWO_DATA_SETS = {"scenarios": {"baseline": {}, "clothes": {"dataset": "fashion-mnist"}}}
+
+
+def test_of_several_data_sets_each_has_a_folder_of_its_name(tmp_path):
+    config = TWO_DATA_SETS | {"data": {"folder": str(tmp_path)}}
+    assert f"there is no `{tmp_path}/fashion-mnist`" in refusal(copy.deepcopy(config))
+    for name in ("mnist", "fashion-mnist"):
+        (tmp_path / name).mkdir()
+    assert checked(copy.deepcopy(config))["data"]["folder"] == str(tmp_path)
+
+
+def test_mirrors_of_one_data_set_are_refused_where_several_run():
+    mirrors = {"data": {"mirrors": ["https://example.org/mnist/"]}}
+    assert "data.mirrors: they are one data set's" in refusal(
+        copy.deepcopy(TWO_DATA_SETS) | mirrors
+    )
+    checked(mirrors | {"scenarios": {"clothes": {"dataset": "fashion-mnist"}}})

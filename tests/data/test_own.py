@@ -62,6 +62,17 @@ def labels_lack_one(folder):
     file.write_bytes(digits.idx(np.zeros(19, np.uint8)))
 
 
+def constant(folder):
+    file = folder / "emnist-bars-train-images-idx3-ubyte.gz"
+    file.write_bytes(gzip.compress(digits.idx(np.full((60, *IMAGE), 7, np.uint8))))
+
+
+def empty(folder):
+    for kind, shape in (("images-idx3", (0, *IMAGE)), ("labels-idx1", (0,))):
+        file = folder / f"emnist-bars-test-{kind}-ubyte"
+        file.write_bytes(digits.idx(np.zeros(shape, np.uint8)))
+
+
 @pytest.mark.parametrize(
     ("name", "spoil", "said"),
     [
@@ -77,6 +88,8 @@ def labels_lack_one(folder):
             lambda f: (f / "my-test-labels").touch(),
             "there is emnist-bars-test-labels-idx1-ubyte, my-test-labels",
         ),
+        ("bars", constant, "pixel_std: 0.0 is less than or equal"),
+        ("bars", empty, "no image in its test part"),
         ("bars", labels_lack_one, "not as many labels as images in its test part"),
         (
             "bars",

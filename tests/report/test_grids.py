@@ -67,8 +67,8 @@ def test_the_fastest_way_is_advised_beside_the_usual_one(loader_tables, loader_c
     (said,) = sentences.loaders(made_up.results(loader_tables, loader_config))
     assert said.startswith("On this machine (")
     assert (
-        "PyTorch with 0 workers and one thread, 0.62\N{NO-BREAK SPACE}s, 8.00 times as fast as with"
-        " 4 workers and its own choice of threads (7.50 to 8.50)"
+        "PyTorch with 0 workers and one thread, 0.62\N{NO-BREAK SPACE}s, against 4 workers and its"
+        " own choice of threads faster by a factor of 8.00 (7.50 to 8.50)"
     ) in said
     assert "The slowest way takes 8.00 times as long as the fastest one in PyTorch." in said
 
@@ -113,13 +113,34 @@ def test_the_heat_map_has_a_panel_for_each_and_frames_the_fastest(
 def test_each_framework_has_its_law_on_the_page(size_tables, size_config):
     results = made_up.results(size_tables, size_config)
     (said,) = sentences.sizes(results)
-    assert re.search(r"In the controlled track: PyTorch [\d,]+\N{NO-BREAK SPACE}µs a step", said)
+    assert re.search(
+        r"In the controlled track: PyTorch \d+ \(\d+ to \d+\)\N{NO-BREAK SPACE}µs a step", said
+    )
     assert "in the network of the scenario baseline" in said and "; NumPy " in said
     table = tables.size_table(results)
     assert [row[:4] for row in table.rows] == [
         ["PyTorch", "controlled", 8, 3],
         ["NumPy", "controlled", 8, 3],
     ]
+
+
+def test_overhead_that_no_size_shows_or_hides_is_told_so(size_tables, size_config):
+    results = made_up.results(size_tables, size_config)
+    overhead = ["overhead_seconds", "overhead_low", "overhead_high"]
+    results.sizes = results.sizes.copy()
+    results.sizes.loc[0, [*overhead, "negligible_flop"]] = np.nan
+    results.sizes.loc[1, "negligible_flop"] = 1e15
+    (said,) = sentences.sizes(results)
+    assert "PyTorch none that these sizes show; NumPy" in said
+    assert said.endswith("less than a tenth of it only beyond the sizes that were measured.")
+
+
+def test_one_round_gives_numbers_without_intervals(tmp_path, loader_config, size_config):
+    for config, name in ((loader_config, "loaders"), (size_config, "sizes")):
+        one = config | {"rounds": 1}
+        page = made_up.html(made_up.results(made_up.tables(tmp_path / name, one), one))
+        words = section(page, name)
+        assert "\N{EN DASH} to" not in words and "factor of \N{EN DASH}" not in words
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -696,6 +696,26 @@ def test_headline_tables_and_facts_speak_of_the_data_that_were_used(two_data_set
     assert "articles of clothing and handwritten digits" in text_of(made_up.html(results))
 
 
+def test_a_claim_is_not_judged_on_images_that_are_not_known(results):
+    results.datasets["mnist"]["original"] = False
+    ((_, claim),) = sentences.claims(results)
+    assert "Here it cannot be judged: the tutorial track, scenario baseline was trained on" in claim
+    assert not re.search(r"\d\.\d", claim)
+    assert "Published" not in report_tables.epoch_tables(results)[0].head
+
+
+def test_a_scenario_that_no_track_runs_needs_no_data(tmp_path):
+    scenarios = {"baseline": {"dataset": "fashion-mnist"}, "idle": {"tracks": ["tutorial"]}}
+    config = made_up.config(
+        frameworks=["pytorch", "mxnet"], tracks=["controlled"], scenarios=scenarios, rounds=2
+    )
+    results = made_up.results(made_up.tables(tmp_path, config), config)
+    del results.datasets["mnist"]
+    seen = text_of(made_up.html(results))
+    assert "the classification of articles of clothing;" in seen
+    assert "controlled track, scenario baseline, " not in seen, "there is one data set"
+
+
 def test_a_claim_is_judged_beside_its_own_data_alone(two_data_sets):
     ((_, claim),) = sentences.claims(two_data_sets)
     assert "(tutorial track, scenario digits, MNIST)" in claim

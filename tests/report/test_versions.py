@@ -28,14 +28,14 @@ def results(tmp_path_factory):
 
 @pytest.mark.fast
 def test_versions_are_told_apart_by_what_is_installed(results):
-    assert [label(results.experiment, name) for name in FRAMEWORKS] == LABELS
+    assert [label(results.experiment, name, "cpu") for name in FRAMEWORKS] == LABELS
     assert [look.label for look in results.looks.values()] == LABELS
 
 
 @pytest.mark.fast
-def test_a_version_alone_is_called_as_it_was_asked_for():
+def test_a_version_alone_is_called_by_what_is_installed_too():
     (look,) = looks(made_up.Experiment(made_up.config(frameworks=["pytorch@2.4"]))).values()
-    assert (look.label, look.filled) == ("PyTorch 2.4", True)
+    assert (look.label, look.filled) == ("PyTorch 2.4.1", True)
 
 
 @pytest.mark.fast

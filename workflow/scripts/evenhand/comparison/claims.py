@@ -3,7 +3,7 @@
 import pandas as pd
 
 from evenhand.comparison.compare import of_scenario
-from evenhand.core.claims import claims_about, published_logs, published_ratio
+from evenhand.core.claims import claims_about, logs_of, published_ratio
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor
 
@@ -42,12 +42,11 @@ def mirrored(comparison: pd.DataFrame) -> pd.DataFrame:
 def judged(experiment: Experiment, comparison: pd.DataFrame) -> pd.DataFrame:
     """What claims.csv holds: each claim in each track and scenario that has its settings.
 
-    `comparison`: the table of pairs. `logged`: the ratio that published logs give by our rule.
+    `comparison`: the table of pairs. `logged`: what a claim's own logs give by our rule.
     """
     pairs, rows = pd.concat([comparison, mirrored(comparison)]), []
     warm_up = experiment.config["comparison"]["warmup_epochs"]
     for track, scenario in experiment.contests:
-        logs = published_logs(experiment, track, scenario)
         here = of_scenario(pairs, track, scenario)
         for name, claim in claims_about(experiment, track, scenario).items():
             a, b = (
@@ -55,7 +54,7 @@ def judged(experiment: Experiment, comparison: pd.DataFrame) -> pd.DataFrame:
                 for role in ("faster", "slower")
             )
             for row in here[(here["a"] == a) & (here["b"] == b)].itertuples():
-                claimed = claim["ratio"]["at_most"]
+                claimed, logs = claim["ratio"]["at_most"], logs_of(claim)
                 interval = row.ratio, row.low, row.high
                 values = [
                     name,

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import gmean
 
 from evenhand.comparison import inference
-from evenhand.comparison.compare import SECONDS, Reasons, by_round, of_scenario
+from evenhand.comparison.compare import SECONDS, Reasons
 from evenhand.core.experiment import Experiment
 
 LOADERS = [
@@ -19,36 +18,37 @@ LOADERS = [
 def varied(experiment: Experiment, track: str) -> list[str]:
     """The scenarios of a track that differ from its first in loader workers and threads alone.
 
-    None where the number of workers is the same in all of them, or no loader feeds the track.
+    One of each way; none where the number of workers is the same in all of them, or no loader feeds
+    the track.
     """
     if track not in experiment.tracks_with("data", "loader"):
         return []
     run = [scenario for of, scenario in experiment.contests if of == track]
     alike = [of for of in run if experiment.same_training(of) == experiment.same_training(run[0])]
-    workers = {experiment.training(scenario)["loader_workers"] for scenario in alike}
-    return alike if len(workers) > 1 else []
+    ways: dict[tuple, str] = {}
+    for scenario in alike:
+        training = experiment.training(scenario)
+        ways.setdefault((training["loader_workers"], training["threads"]), scenario)
+    return list(ways.values()) if len({workers for workers, _ in ways}) > 1 else []
 
 
 def loaders(experiment: Experiment, sound: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
     """What loaders.csv holds: each competitor's seconds in each way, and relative to its fastest.
 
-    `sound`: the admitted runs; who is not comparable in a scenario has no row there. The intervals
-    hold together for all ways of a competitor (Bonferroni), since the fastest is found by looking.
+    `sound`: the admitted runs; who is not comparable in a scenario has no row there. A competitor's
+    ways are compared in the rounds that all of them have on one kind of machine.
     """
     confidence, tables = experiment.config["comparison"]["confidence"], []
     for track in experiment.config["tracks"]:
         scenarios = varied(experiment, track)
         for name in experiment.competitors(track):
-            own = sound[sound["competitor"] == name]
-            runs = {
-                scenario: of_scenario(own, track, scenario)
-                for scenario in scenarios
-                if (track, scenario, name) not in reasons
-            }
-            runs = {scenario: of for scenario, of in runs.items() if len(of)}
-            if len(runs) > 1:
-                table = _ways(runs, confidence).assign(track=track, competitor=name)
-                tables.append(table)
+            own = sound[(sound["track"] == track) & (sound["competitor"] == name)]
+            ranked = [of for of in scenarios if (track, of, name) not in reasons]
+            own = own[own["scenario"].isin(ranked)]
+            seconds = own.pivot_table(SECONDS, ["round", "fingerprint"], "scenario").dropna()
+            seconds = seconds[[of for of in ranked if of in seconds]]
+            if seconds.shape[1] > 1 and len(seconds):
+                tables.append(_ways(seconds, confidence).assign(track=track, competitor=name))
     if not tables:
         return pd.DataFrame(columns=LOADERS)
     whole = pd.concat(tables, ignore_index=True)
@@ -58,23 +58,32 @@ def loaders(experiment: Experiment, sound: pd.DataFrame, reasons: Reasons) -> pd
     return whole[LOADERS]
 
 
-def _ways(runs: dict[str, pd.DataFrame], confidence: float) -> pd.DataFrame:
-    """One competitor's scenarios: seconds, geometric means, and their ratios to the least."""
-    seconds = {scenario: float(gmean(of[SECONDS])) for scenario, of in runs.items()}
-    fastest = min(seconds, key=seconds.get)
-    together = 1 - (1 - confidence) / (len(runs) - 1)
+def _ways(seconds: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """One competitor's ways, a column each: geometric means, and their ratios to the least.
+
+    The fastest is found by looking, so the intervals hold together for every pair of ways
+    (Bonferroni).
+    """
+    means = np.exp(np.log(seconds).mean())
+    fastest, ways = means.idxmin(), seconds.shape[1]
+    together = 1 - (1 - confidence) / (ways * (ways - 1) / 2)
     rows = []
-    for scenario, of in runs.items():
-        row = {"scenario": scenario, "rounds": len(of), "seconds": seconds[scenario]}
-        if scenario == fastest:
-            row |= {"ratio": 1.0, "low": np.nan, "high": np.nan}
-        else:
-            both = by_round(of, runs[fastest], [SECONDS])
-            both = both[both["fingerprint_a"] == both["fingerprint_b"]]
-            d = inference.log_ratios(both[f"{SECONDS}_a"], both[f"{SECONDS}_b"])
-            found = inference.effect(d, confidence=together)
-            row |= {"rounds": len(both), "ratio": found.ratio, "low": found.low, "high": found.high}
-        rows.append(row | {"fastest": scenario == fastest})
+    for scenario in seconds:
+        found = inference.effect(
+            inference.log_ratios(seconds[scenario], seconds[fastest]), confidence=together
+        )
+        is_fastest = scenario == fastest
+        rows.append(
+            {
+                "scenario": scenario,
+                "rounds": len(seconds),
+                "seconds": means[scenario],
+                "ratio": means[scenario] / means[fastest],
+                "low": np.nan if is_fastest else found.low,
+                "high": np.nan if is_fastest else found.high,
+                "fastest": is_fastest,
+            }
+        )
     return pd.DataFrame(rows)
 
 

@@ -57,8 +57,9 @@ def step_seconds(runs: pd.DataFrame, experiment: Experiment) -> pd.Series:
 def sizes(experiment: Experiment, sound: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
     """What sizes.csv holds: the law of each competitor's steps, seconds = overhead + FLOP / rate.
 
-    `sound`: the admitted runs. The law is fitted in each round; its numbers are the geometric means
-    of the rounds', with Student's interval on their logarithms.
+    `sound`: the admitted runs. The law is fitted in each round that has all sizes on one kind of
+    machine; its numbers are the geometric means of the rounds', with Student's interval on their
+    logarithms. Where a round shows no overhead, there is none to tell.
     """
     confidence, rows = experiment.config["comparison"]["confidence"], []
     for track in experiment.config["tracks"]:
@@ -73,8 +74,8 @@ def sizes(experiment: Experiment, sound: pd.DataFrame, reasons: Reasons) -> pd.D
                 continue
             laws = [
                 law(of["flop"], of["step_seconds"])
-                for _, of in own.groupby("round")
-                if of["flop"].nunique() >= FEWEST
+                for _, of in own.groupby(["round", "fingerprint"])
+                if of["scenario"].nunique() == len(flop)
             ]
             if laws:
                 rows.append(
@@ -87,6 +88,7 @@ def law(flop: ArrayLike, seconds: ArrayLike) -> tuple[float, float]:
     """Overhead in seconds and rate in FLOP/s of the law that fits steps of several sizes best.
 
     seconds = overhead + flop / rate, least squares of the logarithms: relative errors count alike.
+    The overhead is NaN where none fits best: these sizes do not show it.
     """
     flop, measured = np.asarray(flop, float), np.log(seconds)
 
@@ -96,7 +98,8 @@ def law(flop: ArrayLike, seconds: ArrayLike) -> tuple[float, float]:
 
     start = np.log([np.min(seconds), np.max(flop / np.asarray(seconds))])
     bounds = ([np.log(LEAST_SECONDS), 0], [np.inf, np.inf])
-    return tuple(np.exp(least_squares(residuals, start, bounds=bounds).x))
+    overhead, rate = np.exp(least_squares(residuals, start, bounds=bounds).x)
+    return overhead if overhead > 2 * LEAST_SECONDS else np.nan, rate
 
 
 def negligible_from(overhead: float, rate: float) -> float:
@@ -118,7 +121,8 @@ def _over_rounds(own: pd.DataFrame, laws: list[tuple[float, float]], confidence:
     ):
         row |= dict(zip(names, _mean_and_interval(np.log(values), confidence), strict=True))
     means = own.groupby("flop")["step_seconds"].apply(lambda seconds: np.log(seconds).mean())
-    fitted = np.log(row["overhead_seconds"] + means.index / row["flop_per_second"])
+    overhead = np.nan_to_num(row["overhead_seconds"])
+    fitted = np.log(overhead + means.index / row["flop_per_second"])
     return row | {"largest_residual": float(np.abs(np.expm1(means - fitted)).max())}
 
 

@@ -22,6 +22,13 @@ def claims_about(experiment: Experiment, track: str, scenario: str) -> dict[str,
     }
 
 
+def logs_of(claim: Mapping) -> dict[str, Mapping]:
+    """A claim's own logs, by competitor."""
+    return {
+        str(Competitor(framework, claim["device"])): log for framework, log in claim["logs"].items()
+    }
+
+
 def published_logs(experiment: Experiment, track: str, scenario: str) -> dict[str, Mapping]:
     """The published logs, by competitor, that belong beside a track and scenario.
 
@@ -29,8 +36,7 @@ def published_logs(experiment: Experiment, track: str, scenario: str) -> dict[st
     """
     logs = {}
     for claim in claims_about(experiment, track, scenario).values():
-        for framework, log in claim["logs"].items():
-            logs.setdefault(str(Competitor(framework, claim["device"])), log)
+        logs = logs_of(claim) | logs
     return logs
 
 

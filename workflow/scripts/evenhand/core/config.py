@@ -120,6 +120,7 @@ def _check(config: dict, root: Path) -> None:
             f"{', '.join(config['tracks'])} with these scenarios"
         )
     _check_tracks(experiment)
+    _check_sources(experiment)
 
 
 def _check_framework(name: str, root: Path) -> None:
@@ -152,6 +153,22 @@ def _check_tracks(experiment: Experiment) -> None:
                     f"frameworks: {file.relative_to(experiment.root)} lacks "
                     f"{' and '.join(missing)}, with which the track {track} is checked"
                 )
+
+
+def _check_sources(experiment: Experiment) -> None:
+    """What says where images come from says it of one data set, or of each."""
+    data = experiment.config["data"]
+    names = {experiment.training(scenario)["dataset"] for _, scenario in experiment.contests}
+    if len(names) < 2:
+        return
+    if data["mirrors"]:
+        raise Refused(f"data.mirrors: they are one data set's, and {', '.join(sorted(names))} run")
+    for name in sorted(names):
+        if data["folder"] and not Path(data["folder"], name).is_dir():
+            raise Refused(
+                f"data.folder: of several data sets, each has a folder of its name in it, and "
+                f"there is no `{Path(data['folder'], name)}`"
+            )
 
 
 def _check_member(axis: str, name: str, key: str, root: Path) -> None:

@@ -1,5 +1,6 @@
 """The file in workflow/datasets that describes a folder of one's own IDX files."""
 
+import copy
 import hashlib
 import re
 import struct
@@ -9,7 +10,7 @@ import numpy as np
 import yaml
 
 from evenhand.core import axes
-from evenhand.core.schemas import ROOT, Refused
+from evenhand.core.schemas import ROOT, Refused, completed
 from evenhand.data import idx
 from evenhand.data.files import gunzip
 
@@ -46,6 +47,8 @@ def write(name: str, folder: Path, facts: dict[str, str], root: Path = ROOT) -> 
     for part in PARTS:
         if len(arrays[f"{part}_images"]) != len(arrays[f"{part}_labels"]):
             raise Refused(f"{folder}: not as many labels as images in its {part} part")
+        if not len(arrays[f"{part}_images"]):
+            raise Refused(f"{folder}: no image in its {part} part")
     pixels = arrays["train_images"] / np.float32(255)
     labels = np.concatenate([arrays["train_labels"], arrays["test_labels"]])
     described = {
@@ -57,7 +60,7 @@ def write(name: str, folder: Path, facts: dict[str, str], root: Path = ROOT) -> 
         "classes": max(2, int(labels.max()) + 1),
         "pixel_mean": round(float(pixels.mean(dtype=float)), 4),
         "pixel_std": round(float(pixels.std(dtype=float)), 4),
-        "mirrors": [f"folder:{folder}"],
+        "mirrors": [f"folder:{folder.resolve()}"],
         "files": {
             key: {
                 "name": found[key].name.removesuffix(".gz"),
@@ -67,6 +70,7 @@ def write(name: str, folder: Path, facts: dict[str, str], root: Path = ROOT) -> 
             for key, content in contents.items()
         },
     }
+    completed(copy.deepcopy(described), "dataset")  # or Refused
     about = "# Described by workflow/schemas/dataset.schema.yaml; made by new_dataset.py.\n"
     path.write_text(about + yaml.safe_dump(described, sort_keys=False, allow_unicode=True))
     return path.relative_to(root)

@@ -411,85 +411,97 @@ def gate(tables: dict, experiment: Experiment, text: dict, narrow: bool = False)
 def loaders(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
     """Seconds of an epoch by loader workers and threads: a panel a competitor, dark is slow."""
     table, words = tables["loaders"], text["figure_words"]
-    table = table[table["track"] == table["track"].iloc[0]]
-    present = members(table, looks(experiment))
-    across = 1 if narrow else min(2, len(present))
-    down = -(-len(present) // across)
+    several = table["track"].nunique() > 1
+    shown = [
+        (f"{track} · {look.label}" if several else look.label, look, rows)
+        for track, of_track in table.groupby("track", sort=False)
+        for name, look in members(of_track, looks(experiment))
+        for rows in [of_track[of_track["competitor"] == name]]
+    ]
+    across = 1 if narrow else min(2, len(shown))
+    down = -(-len(shown) // across)
     figure = Figure(figsize=(PANEL * (1 if narrow else 1.5 * across), 0.5 + 1.75 * down))
     cells = figure.subplots(down, across, squeeze=False)
-    for axes in cells.flat[len(present) :]:
+    for axes in cells.flat[len(shown) :]:
         axes.set_visible(False)
-    for axes, (name, look) in zip(cells.flat, present, strict=False):
-        rows = table[table["competitor"] == name]
-        square = rows.pivot(index="threads", columns="loader_workers", values="seconds")
-        square = square.loc[
-            sorted(square.index, key=lambda threads: (threads == "default", threads))
-        ]
-        times_fastest = square / square.min().min()
-        shade = LogNorm(1, max(4, times_fastest.max().max()))
-        axes.pcolormesh(times_fastest, cmap=SHADES, norm=shade, edgecolors="white", linewidth=2)
-        for (row, column), value in np.ndenumerate(square):
-            if np.isnan(value):
-                continue
-            fastest = times_fastest.iloc[row, column] == 1
-            dark = shade(times_fastest.iloc[row, column]) > 0.5
-            axes.annotate(
-                f"{value:.2f}",
-                (column + 0.5, row + 0.5),
-                ha="center",
-                va="center",
-                color="white" if dark else "black",
-                weight="bold" if fastest else None,
-            )
-            if fastest:
-                frame = Rectangle((column + 0.04, row + 0.06), 0.92, 0.88, fill=False)
-                frame.set(edgecolor=look.color, linewidth=3)
-                axes.add_patch(frame)
-        axes.set_title(look.label)
-        axes.set_xticks(np.arange(square.shape[1]) + 0.5, square.columns)
-        rows_named = [words["own_threads"] if of == "default" else of for of in square.index]
-        axes.set_yticks(np.arange(square.shape[0]) + 0.5, rows_named)
+    for axes, (title, look, rows) in zip(cells.flat, shown, strict=False):
+        threads = heat_map(axes, rows, look)
+        named = [words["own_threads"] if of == "default" else of for of in threads]
+        axes.set_yticks(np.arange(len(named)) + 0.5, named)
+        axes.set_title(title)
         axes.set_xlabel(words["loader_workers"])
         axes.set_ylabel(words["threads"])
-        axes.grid(visible=False)
-        axes.tick_params(length=0)
     return figure
 
 
 def sizes(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
     """Seconds of a step by its FLOP: rounds, the law that fits them, bare products, the peak."""
     table, words = tables["sizes"], text["figure_words"]
-    track = table["track"].iloc[0]
-    flop = varied(experiment, track)
-    runs = admit(tables["runs"], tables["audit"])
-    runs = runs[(runs["track"] == track) & runs["scenario"].isin(flop)]
-    runs = runs.assign(flop=runs["scenario"].map(flop), step=step_seconds(runs, experiment))
-    figure = Figure(figsize=(PANEL, 4.4) if narrow else (2 * PANEL, 4.6))
-    axes = figure.subplots()
-    ends = np.geomspace(min(flop.values()), max(flop.values()), 200)
-    for name, look in members(table, looks(experiment)):
-        own = runs[runs["competitor"] == name]
-        law = table[(table["track"] == track) & (table["competitor"] == name)].iloc[0]
-        dots(axes, own["flop"] / MEGA, own["step"] * MILLI, look)
-        fitted = MILLI * (law["overhead_seconds"] + ends / law["flop_per_second"])
-        axes.plot(ends / MEGA, fitted, color=look.color, label=look.label, linewidth=1.5)
-    limits = runs.dropna(subset=["products_seconds"])
-    if len(limits):
-        share = limits["products_seconds"] / limits["median_epoch_seconds"]
-        bare = (share * limits["step"]).groupby(limits["flop"]).median()
-        axes.plot(bare.index / MEGA, bare * MILLI, "x", color=INK, label=words["products"])
-        at_peak = ends / limits["peak_flop_per_second"].median()
-        line = {"color": INK, "linewidth": 1, "label": words["peak"]}
-        axes.plot(ends / MEGA, at_peak * MILLI, ":", **line)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter("{x:,g}")
-        axis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel(words["flop_log"])
-    axes.set_ylabel(words["step_log"])
+    sound, tracks = admit(tables["runs"], tables["audit"]), list(table["track"].unique())
+    width, height = (PANEL, 4.4) if narrow else (2 * PANEL, 4.6)
+    figure = Figure(figsize=(width, height * len(tracks)))
+    for axes, track in zip(figure.subplots(len(tracks), squeeze=False).flat, tracks, strict=True):
+        laws, flop = table[table["track"] == track], varied(experiment, track)
+        ends = np.geomspace(min(flop.values()), max(flop.values()), 200)
+        runs = sound[(sound["track"] == track) & sound["scenario"].isin(flop)]
+        runs = runs[runs["competitor"].isin(laws["competitor"])]
+        runs = runs.assign(flop=runs["scenario"].map(flop), step=step_seconds(runs, experiment))
+        for name, look in members(laws, looks(experiment)):
+            own, law = runs[runs["competitor"] == name], laws[laws["competitor"] == name].iloc[0]
+            dots(axes, own["flop"] / MEGA, own["step"] * MILLI, look)
+            fitted = np.nan_to_num(law["overhead_seconds"]) + ends / law["flop_per_second"]
+            axes.plot(ends / MEGA, fitted * MILLI, color=look.color, label=look.label)
+        limits = runs.dropna(subset=["products_seconds"])
+        if len(limits):
+            share = limits["products_seconds"] / limits["median_epoch_seconds"]
+            bare = (share * limits["step"]).groupby(limits["flop"]).median()
+            axes.plot(bare.index / MEGA, bare * MILLI, "x", color=INK, label=words["products"])
+            at_peak = ends / limits["peak_flop_per_second"].median()
+            line = {"color": INK, "linewidth": 1, "label": words["peak"]}
+            axes.plot(ends / MEGA, at_peak * MILLI, ":", **line)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:,g}")
+            axis.set_minor_formatter(NullFormatter())
+        axes.set_title(track)
+        axes.set_xlabel(words["flop_log"])
+        axes.set_ylabel(words["step_log"])
     key(axes)
     return figure
+
+
+def heat_map(axes: Axes, rows: pd.DataFrame, look: Look) -> list[str]:
+    """One competitor's seconds by threads (from below) and workers, its fastest way framed.
+
+    Returns the threads of the rows, as the table has them.
+    """
+    square = rows.pivot(index="threads", columns="loader_workers", values="seconds")
+    order = sorted(square.index, key=lambda of: np.inf if of == "default" else int(of))
+    square = square.loc[order]
+    relative = square / square.min().min()
+    shade = LogNorm(1, max(4, relative.max().max()))
+    axes.pcolormesh(relative, cmap=SHADES, norm=shade, edgecolors="white", linewidth=2)
+    for (row, column), value in np.ndenumerate(square):
+        if np.isnan(value):
+            continue
+        fastest = relative.iloc[row, column] == 1
+        axes.annotate(
+            f"{value:.2f}",
+            (column + 0.5, row + 0.5),
+            ha="center",
+            va="center",
+            color="white" if shade(relative.iloc[row, column]) > 0.5 else "black",
+            weight="bold" if fastest else None,
+        )
+        if fastest:
+            frame = Rectangle((column + 0.04, row + 0.06), 0.92, 0.88, fill=False)
+            frame.set(edgecolor=look.color, linewidth=3)
+            axes.add_patch(frame)
+    axes.set_xticks(np.arange(square.shape[1]) + 0.5, square.columns)
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    return order
 
 
 def allowed(steps: pd.DataFrame) -> list[tuple[float, int]]:

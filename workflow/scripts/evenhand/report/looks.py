@@ -35,7 +35,8 @@ def looks(experiment: Experiment) -> dict[str, Look]:
             color = lighter(framework["color"], (kin.index(name) + 1) / (len(kin) + 1))
         for device in devices:
             found[str(Competitor(name, device))] = Look(
-                label=label(experiment, name) + (f" ({device})" if len(devices) > 1 else ""),
+                label=label(experiment, name, device)
+                + (f" ({device})" if len(devices) > 1 else ""),
                 color=color or framework["color"],
                 marker=marker(place),
                 filled=device == devices[0],
@@ -43,13 +44,14 @@ def looks(experiment: Experiment) -> dict[str, Look]:
     return found
 
 
-def label(experiment: Experiment, framework: str) -> str:
-    """A framework's name in words, with its version where several are compared."""
+def label(experiment: Experiment, framework: str, device: str) -> str:
+    """A framework's name in words; a version, and what it is compared with, by what is pinned."""
     root, family = experiment.root, axes.unversioned(framework)
     kin = [of for of in experiment.config["frameworks"] if axes.unversioned(of) == family]
-    if len(kin) < 2 or (axes.version(framework) and not axes.shares_file(framework, root)):
+    environment = root / f"envs/{framework}-{device}.yaml"
+    has_own = axes.version(framework) and not axes.shares_file(framework, root)
+    if has_own or not environment.exists() or kin == [family]:
         return axes.framework(framework, root)["label"]
-    environment = sorted(root.glob(f"envs/{framework}-*.yaml"))[0]
     _, pins = requested(environment.read_text(encoding="utf-8"))
     return f"{axes.framework(family, root)['label']} {pins[0].partition('==')[2]}"
 

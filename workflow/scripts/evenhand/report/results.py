@@ -7,6 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from evenhand.core import axes
+from evenhand.core.claims import published_logs
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor
 from evenhand.report.looks import Look, label, looks
@@ -63,26 +64,38 @@ class Results:
     def label(self, competitor: str) -> str:
         return self.looks[competitor].label
 
+    @cached_property
+    def scenarios(self) -> list[str]:
+        """The scenarios that are run in some track: others are configured, and have no data."""
+        return list(dict.fromkeys(scenario for _, scenario in self.experiment.contests))
+
     def contest(self, track: str, scenario: str) -> str:
         """A track and a scenario, with its data set where there are several."""
-        scenarios = self.config["scenarios"]
         form = self.text["contest"].format(track=track, scenario=scenario)
-        if len({settings["dataset"] for settings in scenarios.values()}) < 2:
+        if len({self.config["scenarios"][of]["dataset"] for of in self.scenarios}) < 2:
             return form
         return f"{form}{self.text['comma']}{self.data_of(scenario)}"
+
+    def has_own_images(self, scenario: str) -> bool:
+        """Whether a scenario's images are known as its data set's own."""
+        return self.datasets[self.config["scenarios"][scenario]["dataset"]]["original"]
+
+    def published_logs(self, track: str, scenario: str) -> dict:
+        """The published logs that belong beside a track and scenario; none beside other images."""
+        own = self.has_own_images(scenario)
+        return published_logs(self.experiment, track, scenario) if own else {}
 
     def data_of(self, scenario: str) -> str:
         """The name of the images that a scenario trained on."""
         name = self.config["scenarios"][scenario]["dataset"]
         label = axes.dataset(name, self.experiment.root)["label"]
-        return (
-            label if self.datasets[name]["original"] else self.text["not_own"].format(label=label)
-        )
+        return label if self.has_own_images(scenario) else self.text["not_own"].format(label=label)
 
     def look_of(self, framework: str) -> Look:
         """The look that a framework's devices share, named without the device."""
-        look = self.looks[str(Competitor(framework, self.config["devices"][0]))]
-        return look._replace(label=label(self.experiment, framework))
+        device = self.config["devices"][0]
+        look = self.looks[str(Competitor(framework, device))]
+        return look._replace(label=label(self.experiment, framework, device))
 
     def present(self, names) -> list[str]:
         """Those of the competitors that are among the names, in the config's order."""
@@ -102,11 +115,11 @@ class Results:
     @property
     def dataset_words(self) -> dict[str, str]:
         """What the scenarios' data sets show, and how many classes they have, as in a sentence."""
-        scenarios, language = self.config["scenarios"], self.config["language"]
-        shows, classes = {}, {}
-        for scenario, settings in scenarios.items():
-            file = axes.dataset(settings["dataset"], self.experiment.root)
-            own = self.datasets[settings["dataset"]]["original"]
+        language, shows, classes = self.config["language"], {}, {}
+        for scenario in self.scenarios:
+            name = self.config["scenarios"][scenario]["dataset"]
+            file = axes.dataset(name, self.experiment.root)
+            own = self.has_own_images(scenario)
             seen = file["shows"].get(language, file["label"]) if own else self.data_of(scenario)
             shows[seen] = classes[str(file["classes"])] = None
         return {"shows": listed(self.text, [*shows]), "classes": listed(self.text, [*classes])}

@@ -3,7 +3,7 @@
 The words are in text.{language}.yaml.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from evenhand.comparison.compare import (
 from evenhand.comparison.inference import first_that_pays
 from evenhand.comparison.loaders import as_fast
 from evenhand.comparison.remarks import FEW_ROUNDS, counted
+from evenhand.comparison.sizes import varied
 from evenhand.core import axes
 from evenhand.core.identity import Competitor
 from evenhand.model.mlp import flop_per_image
@@ -24,6 +25,7 @@ from evenhand.report.results import (
     INFINITE,
     Results,
     allowed,
+    between,
     contests,
     deviation,
     listed,
@@ -39,7 +41,6 @@ MOST_CLAIMS = 3  # of more pairs than this, sentences give an interval to few, o
 MOST_SCENARIOS = 3  # of a track with more, sentences are about the first alone
 MOST_PAIRS = 3  # of more pairs than this, sentences name those with the first competitor alone
 CHANGED = ("rises", "falls")  # what becomes of a ratio from one scenario to another
-SPEED = {"times": "ratio", "low": "low", "high": "high"}  # what a sentence calls a row's columns
 FEEDS = ("loader", "memory")  # what can feed a training, as the tracks' files have it
 
 
@@ -138,9 +139,8 @@ def facts(results: Results) -> list[tuple[str, str, str | None]]:
 
 def images(results: Results) -> list[str]:
     """Each data set that was trained on, with how many images of which size and classes."""
-    found = {
-        results.data_of(of): results.config["scenarios"][of]["dataset"] for of in used(results)
-    }
+    scenarios = results.runs["scenario"].unique()
+    found = {results.data_of(of): results.config["scenarios"][of]["dataset"] for of in scenarios}
     return [
         results.text["facts"]["images"].format(
             data=data,
@@ -153,11 +153,6 @@ def images(results: Results) -> list[str]:
         for data, name in found.items()
         for facts in [results.datasets[name]]
     ]
-
-
-def used(results: Results) -> list[str]:
-    """The scenarios that were run."""
-    return list(results.runs["scenario"].unique())
 
 
 def summary(results: Results) -> list[str]:
@@ -245,6 +240,8 @@ def fate(results: Results, row) -> str:
     text = results.text["claims"]
     said = {"a": results.label(row.faster), "b": results.label(row.slower)}
     said["contest"] = results.contest(row.track, row.scenario)
+    if not results.has_own_images(row.scenario):
+        return text["other_images"].format(data=results.data_of(row.scenario), **said)
     if row.verdict in UNRANKED:
         words = results.text["words"][row.verdict]
         return text["unranked"].format(words=words, **said)
@@ -620,8 +617,10 @@ def fastest_way(results: Results, name: str, rows: pd.DataFrame) -> str:
     if usual.fastest:
         return text["way_usual"].format(scenario=usual.scenario, **said)
     words = dict(zip(("usual_workers", "usual_threads"), worker_words(results, usual), strict=True))
-    speed = {key: times(getattr(usual, of)) for key, of in SPEED.items()}
-    return text["way"].format(**said, **words, **speed)
+    words["times"] = times(usual.ratio)
+    if pd.notna(usual.low):
+        words["times"] += f" ({between(results.text, usual.low, usual.high, times)})"
+    return text["way"].format(**said, **words)
 
 
 def way_words(results: Results, row) -> str:
@@ -643,24 +642,44 @@ def sizes(results: Results) -> list[str]:
     for track, rows in results.sizes.groupby("track", sort=False):
         first = next(of for of_track, of in results.experiment.contests if of_track == track)
         an_image = flop_per_image(results.experiment.training(first)["layers"])
-        laws = [
-            text["of"].format(
-                name=results.label(row.competitor),
-                overhead=number(1e6 * row.overhead_seconds, ".0f"),
-                low=number(1e6 * row.overhead_low, ".0f"),
-                high=number(1e6 * row.overhead_high, ".0f"),
-                flop=significant(row.negligible_flop / 1e6),
-                shape=text["shape"].format(
-                    images=significant(row.negligible_flop / an_image), scenario=first
-                ),
+        largest = max(varied(results.experiment, track).values())
+        table, laws = rows.set_index("competitor", drop=False), []
+        for row in table.loc[results.present(rows["competitor"])].itertuples():
+            name = results.label(row.competitor)
+            if pd.isna(row.overhead_seconds):
+                laws.append(text["none"].format(name=name))
+                continue
+            form = text["beyond" if row.negligible_flop > largest else "of"]
+            laws.append(
+                form.format(
+                    name=name,
+                    overhead=with_interval(results, row, "overhead", microseconds),
+                    flop=significant(row.negligible_flop / 1e6),
+                    images=significant(row.negligible_flop / an_image),
+                    scenario=first,
+                )
             )
-            for row in rows.set_index("competitor", drop=False)
-            .loc[results.present(rows["competitor"])]
-            .itertuples()
-        ]
         said = results.text["semicolon"].join(laws)
         paragraphs.append(text["law"].format(track=track, laws=said))
     return paragraphs
+
+
+def with_interval(results: Results, row, name: str, form: Callable[[float], str]) -> str:
+    """A number of the law of steps, and its interval where the rounds give one."""
+    of = {
+        "overhead": "overhead_seconds",
+        "rate": "flop_per_second",
+        "negligible": "negligible_flop",
+    }
+    ends = {"overhead": "overhead", "rate": "flop_per_second", "negligible": "negligible"}[name]
+    value, low, high = (getattr(row, key) for key in (of[name], f"{ends}_low", f"{ends}_high"))
+    if pd.isna(low):
+        return form(value)
+    return f"{form(value)} ({between(results.text, low, high, form)})"
+
+
+def microseconds(seconds: float) -> str:
+    return number(1e6 * seconds, ".0f")
 
 
 def significant(value: float) -> str:
@@ -737,8 +756,8 @@ def check_sentences(results: Results) -> list[str]:
     text, sentences = results.text["learning"], []
     check = results.ordered(results.tutorial_check)
     published = check[check["source"] == "published"]
-    published = published.drop_duplicates(["framework", "quantity", "epoch"])  # in each scenario
-    for (framework, quantity), log in published.groupby(["framework", "quantity"], sort=False):
+    for (framework, quantity), logs in published.groupby(["framework", "quantity"], sort=False):
+        log = of_scenario(logs, *logs[["track", "scenario"]].iloc[0])  # others may have another log
         last = log.loc[log["epoch"].idxmax()]
         said = text[last["consistency"]].format(
             quantity=results.text["quantities"][quantity],

@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,6 @@ import pandas as pd
 from evenhand.comparison import remarks
 from evenhand.comparison.compare import BOTH, PAIR, of_scenario
 from evenhand.comparison.remarks import counted
-from evenhand.core.claims import published_logs
 from evenhand.core.identity import Competitor
 from evenhand.report.looks import Look
 from evenhand.report.results import (
@@ -29,9 +27,11 @@ from evenhand.report.results import (
 )
 from evenhand.report.sentences import (
     UNRANKED,
+    microseconds,
     pays_from,
     significant,
     verdict_words,
+    with_interval,
     worker_words,
 )
 from toolbox.record import Record
@@ -190,29 +190,19 @@ def loader_table(results: Results) -> Table:
 def size_table(results: Results) -> Table:
     """The law of each framework's steps."""
 
-    def range_of(values: tuple[float, float, float], form: Callable[[float], str]) -> str:
-        value, low, high = values
-        if pd.isna(low):
-            return form(value)
-        return f"{form(value)} ({between(results.text, low, high, form)})"
-
-    rows = []
-    for row in results.sizes.itertuples():
-        overhead = row.overhead_seconds, row.overhead_low, row.overhead_high
-        rate = row.flop_per_second, row.flop_per_second_low, row.flop_per_second_high
-        negligible = row.negligible_flop, row.negligible_low, row.negligible_high
-        rows.append(
-            [
-                results.label(row.competitor),
-                row.track,
-                row.sizes,
-                row.rounds,
-                range_of(overhead, lambda seconds: number(1e6 * seconds, ".0f")),
-                range_of(rate, lambda of: significant(of / 1e9)),
-                range_of(negligible, lambda of: significant(of / 1e6)),
-                percent(results.text, row.largest_residual),
-            ]
-        )
+    rows = [
+        [
+            results.label(row.competitor),
+            row.track,
+            row.sizes,
+            row.rounds,
+            with_interval(results, row, "overhead", microseconds),
+            with_interval(results, row, "rate", lambda of: significant(of / 1e9)),
+            with_interval(results, row, "negligible", lambda of: significant(of / 1e6)),
+            percent(results.text, row.largest_residual),
+        ]
+        for row in results.sizes.itertuples()
+    ]
     columns = ["competitor", "track", "sizes", "rounds", "overhead", "rate", "negligible"]
     columns += ["residual"]
     return Table(results.text["sizes"]["caption"], heads(results, columns), rows, words=2)
@@ -311,7 +301,7 @@ def epoch_table(
     results: Results, track: str, scenario: str, rows: pd.DataFrame, names: list[str]
 ) -> Table:
     """The epochs of these competitors in one track and scenario."""
-    logs = published_logs(results.experiment, track, scenario)
+    logs = results.published_logs(track, scenario)
     epochs = sorted(rows["epoch"].unique())
     head, columns = heads(results, ["epoch"]), [epochs]
     for name in names:
