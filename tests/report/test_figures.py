@@ -31,7 +31,7 @@ from evenhand.report.figures import (
 from evenhand.report.looks import looks
 from support import records
 from support import results as made_up
-from support.drawn import assert_words_fit
+from support.drawn import USUAL, assert_words_fit
 
 NINE = ["pytorch", "mxnet", "numpy", "jax", "tensorflow", "paddle", "keras", "tinygrad", "autograd"]
 
@@ -297,7 +297,7 @@ def test_a_users_matplotlibrc_changes_nothing(tables, config, tmp_path):
     assert ours == theirs
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", USUAL)
 def test_a_narrow_figure_is_as_wide_as_a_phone_and_shows_as_much(name, tables, config):
     wide, narrow = (plot(name, tables, config, narrow=narrow) for narrow in (False, True))
     assert narrow.get_figwidth() == PANEL < wide.get_figwidth()
@@ -394,12 +394,10 @@ def test_snakemakes_own_report_has_a_caption_for_every_figure():
 
 # ---- nine competitors ------------------------------------------------
 
-OF_GRIDS = ("loaders", "sizes")  # which have tests of their own, where scenarios vary these
-
 
 @pytest.mark.fast
 @pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
-@pytest.mark.parametrize("name", [name for name in FIGURES if name not in OF_GRIDS])
+@pytest.mark.parametrize("name", USUAL)
 def test_no_words_of_nine_overlap_or_leave_the_picture(name, narrow, many, nine, written):
     plotted = plot(name, many, nine, narrow=narrow)
     words = written(plotted)

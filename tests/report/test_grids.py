@@ -9,10 +9,10 @@ from snakemake.utils import update_config
 
 from evenhand.core.schemas import ROOT
 from evenhand.report import sentences, tables
-from evenhand.report.figures import figure, style
+from evenhand.report.figures import PANEL, figure, style
 from evenhand.report.sentences import significant
 from support import results as made_up
-from support.drawn import assert_words_fit
+from support.drawn import OF_GRIDS, assert_words_fit
 
 pytestmark = pytest.mark.fast
 
@@ -161,7 +161,7 @@ def test_the_picture_of_sizes_has_laws_products_and_the_peak(size_tables, size_c
 
 
 @pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
-@pytest.mark.parametrize("name", ["loaders", "sizes"])
+@pytest.mark.parametrize("name", OF_GRIDS)
 def test_no_words_overlap_or_leave_the_picture(name, narrow, request, written):
     kind = name.removesuffix("s")
     made, config = (request.getfixturevalue(f"{kind}_{of}") for of in ("tables", "config"))
@@ -169,6 +169,7 @@ def test_no_words_overlap_or_leave_the_picture(name, narrow, request, written):
         plotted = figure(name, made, made_up.Experiment(config), made_up.text("en"), narrow)
         words = written(plotted)
     assert len(words) >= 13
+    assert (plotted.get_figwidth() == PANEL) == narrow
     assert_words_fit(plotted, words)
 
 

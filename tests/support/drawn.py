@@ -1,8 +1,13 @@
-"""Whether the words in a figure have room."""
+"""Which figures the default page has, and whether the words in one have room."""
 
 from itertools import combinations
 
 from matplotlib.figure import Figure
+
+from evenhand.report.figures import FIGURES
+
+OF_GRIDS = ("loaders", "sizes")  # for scenarios that vary these
+USUAL = [name for name in FIGURES if name not in OF_GRIDS]
 
 
 def assert_words_fit(figure: Figure, words: list) -> None:
