@@ -57,6 +57,13 @@ def requested(environment: str) -> tuple[str, list[str]]:
     return python.removeprefix("python=").removesuffix(".*"), dependencies[-1]["pip"]
 
 
+def pin_lines(environment: Path) -> dict[str, str]:
+    """The lines of an environment file that pin what was chosen, by the package's name."""
+    chosen = environment.read_text(encoding="utf-8").partition(RESOLVED)[0]
+    lines = re.findall(r"^      - \S+==.*$", chosen, flags=re.MULTILINE)
+    return {line.split("==")[0].removeprefix("      - "): line for line in lines}
+
+
 def canonical(name: str) -> str:
     """A package's name as indexes spell it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -12,8 +12,6 @@ from evenhand.core import axes
 from evenhand.core.schemas import ROOT, Refused, suggestion
 from evenhand.environments import locks
 
-PIN = re.compile(r"^      - (\S+)==(\S+)(.*)$", re.MULTILINE)  # and the comment after it
-
 
 def write(name: str, device: str, others: Sequence[str] = (), root: Path = ROOT) -> list[Path]:
     """Write and lock the environment of a version; the paths of both files, seen from the root.
@@ -33,13 +31,17 @@ def write(name: str, device: str, others: Sequence[str] = (), root: Path = ROOT)
     lock = environment.with_suffix(".lock")
     if environment.exists():
         raise Refused(f"nothing written, since there is already {environment.name}")
-    chosen = existing.read_text().partition(locks.RESOLVED)[0]
-    requirements = _requirements(chosen, asked, others)
+    lines = locks.pin_lines(existing)
+    requirements = _requirements(list(lines), asked, others)
     shutil.copyfile(existing.with_suffix(".lock"), lock)  # what uv prefers, where it is allowed
     try:
-        python, _ = locks.requested(chosen)
+        python, _ = locks.requested(existing.read_text())
         locks.compile_lock(root, "-", lock, *locks.target(python), pins="\n".join(requirements))
-        environment.write_text(_pinned(chosen, locks.locked_versions(lock), requirements))
+        head = existing.read_text().partition(next(iter(lines.values())))[0]
+        pins = _pinned(lines, locks.locked_versions(lock), requirements)
+        package = next(iter(lines))
+        about = f"# Made by new_version.py, to be compared with another version of {package}.\n"
+        environment.write_text(about + head[head.index("channels:") :] + pins)
         locks.compile_environment(root, environment, ())
         locks.check_pins(environment, lock)
     except BaseException:
@@ -61,9 +63,9 @@ def _version(name: str) -> str:
     return asked
 
 
-def _requirements(chosen: str, asked: str, others: Sequence[str]) -> list[str]:
+def _requirements(packages: Sequence[str], asked: str, others: Sequence[str]) -> list[str]:
     """What uv is to find versions for: the framework's package first, then the other ones."""
-    package, *rest = [locks.canonical(pin[1]) for pin in PIN.finditer(chosen)]
+    package, *rest = packages
     exact = Version(asked).is_prerelease  # which no `.*` may follow
     given = {}
     for text in others:
@@ -77,15 +79,11 @@ def _requirements(chosen: str, asked: str, others: Sequence[str]) -> list[str]:
     return [*(wanted | {name: name for name in rest} | given).values()]
 
 
-def _pinned(chosen: str, locked: dict[str, str], requirements: Sequence[str]) -> str:
-    """The environment file with the versions that were found; comments on others are kept."""
-    names = [locks.canonical(Requirement(text).name) for text in requirements]
-    before = {locks.canonical(pin[1]): pin for pin in PIN.finditer(chosen)}
-    lines = []
-    for name in names:
-        same = name in before and before[name][2] == locked[name]
-        lines.append(f"      - {name}=={locked[name]}{before[name][3] if same else ''}\n")
-    head = chosen[: chosen.index(next(iter(before.values()))[0])]
-    package = names[0]
-    about = f"# Made by new_version.py, to be compared with another version of {package}.\n"
-    return about + head[head.index("channels:") :] + "".join(lines)
+def _pinned(lines: dict[str, str], locked: dict[str, str], requirements: Sequence[str]) -> str:
+    """The lines that pin the versions that were found; those that stay keep their comments."""
+    pinned = []
+    for text in requirements:
+        name = locks.canonical(Requirement(text).name)
+        pin, before = f"      - {name}=={locked[name]}", lines.get(name, "")
+        pinned.append(before if before.partition(" #")[0] == pin else pin)
+    return "".join(f"{line}\n" for line in pinned)

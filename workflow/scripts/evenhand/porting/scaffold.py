@@ -133,17 +133,10 @@ def toolbox_pins(package: str, device: str, root: Path) -> list[str]:
     """
     lines = {}
     for environment in sorted(root.glob(f"envs/*-{device}.yaml")):
-        lines |= {name: line for name, line in pin_lines(environment).items() if name == NVML}
-    lines |= pin_lines(root / TOOLBOX)
+        lines |= {name: line for name, line in locks.pin_lines(environment).items() if name == NVML}
+    lines |= locks.pin_lines(root / TOOLBOX)
     lines.pop(package.split("==")[0], None)
     return [lines[name] for name in sorted(lines)]
-
-
-def pin_lines(environment: Path) -> dict[str, str]:
-    """The lines of an environment file that pin what was chosen, by the package's name."""
-    chosen = environment.read_text(encoding="utf-8").partition(locks.RESOLVED)[0]
-    lines = re.findall(r"^      - \S+==.*$", chosen, flags=re.MULTILINE)
-    return {line.split("==")[0].removeprefix("      - "): line for line in lines}
 
 
 # ---- Color -----------------------------------------------------------
