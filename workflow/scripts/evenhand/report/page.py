@@ -47,18 +47,16 @@ def code(results: Results) -> list[dict]:
                 continue
             digest = hashlib.sha256(source.encode()).hexdigest()
             file = axes.trainer(track, framework, root).relative_to(root).as_posix()
-            shown = trainers.setdefault(
-                file,
-                {
+            if file not in trainers:
+                trainers[file] = {
                     "looks": [],
                     "file": file,
                     "digest": digest,
                     "is_what_ran": True,
                     "parts": [colored(part) for part in axes.trainer_parts(source)],
-                },
-            )
-            shown["looks"].append(results.look_of(framework))
-            shown["is_what_ran"] &= ran[track, framework].trainer_sha256 == digest
+                }
+            trainers[file]["looks"].append(results.look_of(framework))
+            trainers[file]["is_what_ran"] &= ran[track, framework].trainer_sha256 == digest
         if trainers:
             found.append({"track": track, "trainers": [*trainers.values()]})
     return found

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evenhand.comparison import remarks
+from evenhand.comparison.claims import mirrored
 from evenhand.comparison.compare import BOTH, PAIR, of_scenario
 from evenhand.comparison.remarks import counted
 from evenhand.core.identity import Competitor
@@ -38,7 +39,6 @@ from toolbox.record import Record
 
 MOST_ROWS = 60  # longer tables are folded, or left to the CSV files
 MOST_BESIDE = 3  # competitors whose epochs have columns in one table
-SWAPPED = {"faster": "slower", "slower": "faster"}
 
 
 class Table(NamedTuple):
@@ -67,10 +67,8 @@ def matrices(results: Results) -> list[Matrix]:
     found = []
     for track, scenario, rows in contests(results.comparison):
         names = results.present([*rows["a"], *rows["b"]])
-        cells = {}
-        for row in rows.itertuples():
-            cells[row.a, row.b] = cell(results, row)
-            cells[row.b, row.a] = cell(results, mirrored(row))
+        both = pd.concat([rows, mirrored(rows)])
+        cells = {(row.a, row.b): cell(results, row) for row in both.itertuples()}
         caption = results.contest(track, scenario)
         square = [[cells.get((a, b)) for b in names] for a in names]
         looks = [results.looks[name] for name in names]
@@ -106,13 +104,6 @@ def cell(results: Results, row) -> dict:
         return said | {"ratio": NONE, "range": "", "rounds": ""}
     said |= {"ratio": times(row.ratio), "range": between(results.text, row.low, row.high, times)}
     return said | {"rounds": counted(results.text["rounds"], row.rounds)}
-
-
-def mirrored(row):
-    """The same comparison, of b vs. a."""
-    verdict = SWAPPED.get(row.verdict, row.verdict)
-    swapped = row._replace(a=row.b, b=row.a, verdict=verdict)
-    return swapped._replace(ratio=1 / row.ratio, low=1 / row.high, high=1 / row.low)
 
 
 def gains_table(results: Results) -> Table:
