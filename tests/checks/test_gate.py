@@ -39,6 +39,7 @@ TRUTH = Reference(
     test_loss=np.array([0.9, 1.5, 1.2]),
     accuracy=np.array([0.7, 0.4, 0.5]),
     nearest_zero=np.full((3, 4), 1e-4),
+    shows_rounding=np.ones((3, 4), dtype=bool),
     losses_after_update=np.full(10, 0.4),
 )
 
@@ -183,9 +184,12 @@ def judged_among_many(losses: np.ndarray, many: Reference, tier="float64") -> di
     return {row["check"]: row for row in gate.judge(run, many, tier, LIMITS, 2, SMALL)}
 
 
-def many_steps(steps: int) -> Reference:
+def many_steps(steps: int, showing: int | None = None) -> Reference:
+    """A reference of so many steps, the first of which, by default all, show rounding."""
     losses = np.random.default_rng(0).uniform(0.5, 2.5, (1, steps))
-    return Reference(losses, *(values[:1] for values in TRUTH[1:3]), losses, losses[0, :10] / 2)
+    shows = np.arange(steps)[None] < (steps if showing is None else showing)
+    tests = (values[:1] for values in TRUTH[1:3])
+    return Reference(losses, *tests, losses, shows, losses[0, :10] / 2)
 
 
 @pytest.mark.parametrize("tier", LIMITS)
@@ -200,9 +204,22 @@ def test_losses_that_equal_the_reference_to_the_last_bit_were_copied(equal, pass
 
 
 def test_of_a_few_steps_all_may_equal_the_reference():
-    for steps, checked_ in ((63, False), (64, True)):
+    for steps, checked_ in ((99, False), (100, True)):
         truth = many_steps(steps)
         assert ("identical_steps" in judged_among_many(truth.losses, truth)) == checked_
+
+
+def test_where_rounding_hardly_shows_an_honest_run_may_equal_the_reference():
+    """In float64: large batches and small losses leave the last bit to rounding in few steps."""
+    truth = many_steps(1000, showing=200)
+    honest = truth.losses + (np.arange(1000)[None] < 100) * 4e-16
+    row = judged_among_many(honest, truth)["identical_steps"]
+    assert row["passed"] and row["deviation"] == pytest.approx(0.5)
+    row = judged_among_many(truth.losses, truth)["identical_steps"]
+    assert not row["passed"] and row["deviation"] == 1
+    few = many_steps(1000, showing=99)
+    assert "identical_steps" not in judged_among_many(few.losses, few)
+    assert not judged_among_many(few.losses, few, "float32")["identical_steps"]["passed"]
 
 
 @pytest.mark.parametrize(

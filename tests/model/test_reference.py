@@ -86,6 +86,25 @@ def test_its_losses_are_more_exact_than_a_trainers_in_float64():
     assert np.mean(exact == plain) < 0.9
 
 
+def test_where_rounding_shows_a_separate_training_seldom_finds_the_same_last_bit():
+    """The same net with its hidden units in another order, which large losses hardly tell apart."""
+    rng = np.random.default_rng(6)
+    _, _, (lower, upper) = made_up_batch(rng, hidden=[32])
+    x, y = rng.normal(size=(9_600, 784)), rng.integers(0, 10, 9_600)
+    sets, order = [(x, y), (x[:10], y[:10])], np.arange(len(x))[None]
+    turned = [
+        reference.Layer(lower.w[::-1], lower.b[::-1]),
+        reference.Layer(upper.w[:, ::-1], upper.b),
+    ]
+    run, other = (
+        reference.train(*sets, weights, order, 64, 1e-3) for weights in ([lower, upper], turned)
+    )
+    same, shows = run["losses"] == other["losses"], run["shows_rounding"]
+    assert shows.dtype == bool and shows.shape == same.shape == (1, 150)
+    assert shows.any() and not shows.all()
+    assert same[shows].mean() < 0.7 < same[~shows].mean()
+
+
 def test_the_last_batch_counts_as_its_own_mean():
     x, y, weights = made_up_batch(np.random.default_rng(2))
     order = np.arange(6)[None].repeat(2, axis=0)  # one batch of 6 an epoch, where 8 would fit

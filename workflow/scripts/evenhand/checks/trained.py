@@ -28,12 +28,14 @@ class Reference(NamedTuple):
     test_loss: np.ndarray
     accuracy: np.ndarray
     nearest_zero: np.ndarray  # (epochs, steps), the smallest ReLU input of each step, relative
+    shows_rounding: np.ndarray  # (epochs, steps), whether rounding decides a loss's last bit
     losses_after_update: np.ndarray  # of the first steps' batches, after each one's own update
 
     @classmethod
     def of(cls, trained: Mapping[str, np.ndarray]) -> "Reference":
         """What the reference's `train` returns, or the file that it was kept in."""
-        names = ("losses", "test_loss", "test_accuracy", "nearest_zero", "losses_after_update")
+        names = ("losses", "test_loss", "test_accuracy")
+        names += ("nearest_zero", "shows_rounding", "losses_after_update")
         return cls(*(trained[name] for name in names))
 
 

@@ -83,6 +83,19 @@ def backward(
     return gradients[::-1]
 
 
+def exact_loss(logits: np.ndarray, y: np.ndarray) -> float:
+    """The loss of float64 logits, more exact than in float64.
+
+    So no trainer finds the same last bit every time, unless the logits alone decide it.
+    """
+    return float(cross_entropy(logits.astype(np.longdouble), y)[0])
+
+
+def backwards(h: np.ndarray, layer: Layer) -> np.ndarray:
+    """A layer's a = h W' + b, each sum added up from its end: as right, and rounded otherwise."""
+    return h[:, ::-1] @ layer.w[:, ::-1].T + layer.b
+
+
 def nearest_zero(hidden_sums: list[np.ndarray]) -> float:
     """How near a ReLU is to flipping: the smallest |a| over the root mean square of its layer's."""
     return min(np.abs(a).min() / np.sqrt(np.square(a).mean()) for a in hidden_sums)
@@ -107,7 +120,8 @@ def train(
 
     The last batch of an epoch is what remains; loss and gradient are its own mean. Computes in the
     precision of the images and weights. `before_step` is shown the weights before each step, which
-    change afterwards. Returns losses and nearest_zero (epochs, steps), of the
+    change afterwards. Returns losses, nearest_zero and shows_rounding (epochs, steps), the last
+    whether a step's loss has another last bit where the logits are added up backwards; of the
     first batches losses_after_update (steps,), and after each epoch test_loss and test_accuracy, a
     fraction, (epochs,).
     """
@@ -121,22 +135,23 @@ def train(
             images, labels = x[batch], y[batch]
             inputs, sums = forward(images, weights)
             dz = cross_entropy(sums[-1], labels)[1]
-            # More exact than in float64, so that no trainer finds the same last bit every time.
-            loss = float(cross_entropy(sums[-1].astype(np.longdouble), labels)[0])
+            loss = exact_loss(sums[-1], labels)
+            rounded = exact_loss(backwards(inputs[-1], weights[-1]), labels) != loss
             for layer, gradients in zip(weights, backward(inputs, sums, dz, weights), strict=True):
                 for weight, gradient in zip(layer, gradients, strict=True):
                     # in place: with temporaries, training takes twice as long
                     gradient *= learning_rate
                     weight -= gradient
-            steps.append((loss, nearest_zero(sums[:-1])))
+            steps.append((loss, nearest_zero(sums[:-1]), rounded))
             if len(steps) <= STEPS_LOOKED_AT_TWICE:
                 after_update.append(evaluate(images, labels, weights)[0])
         tests.append(evaluate(*test_set, weights))
-    losses, nearest = np.transpose(steps).reshape(2, len(tests), -1)
+    losses, nearest, rounded = np.transpose(steps).reshape(3, len(tests), -1)
     test_loss, test_accuracy = np.transpose(tests)
     return {
         "losses": losses,
         "nearest_zero": nearest,
+        "shows_rounding": rounded.astype(bool),
         "losses_after_update": np.array(after_update),
         "test_loss": test_loss,
         "test_accuracy": test_accuracy,
