@@ -93,7 +93,7 @@ def test_each_competitors_law_is_found_with_its_interval():
     for row in table.itertuples():
         overhead, rate = LAWS[row.competitor]
         assert row.overhead_seconds == pytest.approx(overhead, rel=0.1)
-        assert row.overhead_low < overhead < row.overhead_high
+        assert row.overhead_seconds_low < overhead < row.overhead_seconds_high
         assert row.flop_per_second_low < rate < row.flop_per_second_high
         assert row.negligible_flop == pytest.approx(9 * overhead * rate, rel=0.1)
         assert (row.sizes, row.rounds) == (4, 5) and row.largest_residual < 0.05
@@ -122,7 +122,7 @@ def test_where_a_round_shows_no_overhead_there_is_none_to_tell():
 def test_one_round_has_no_interval():
     of = experiment()
     row = sizes(of, runs_of(of, rounds=1), {}).iloc[0]
-    assert row["overhead_seconds"] > 0 and np.isnan(row["overhead_low"])
+    assert row["overhead_seconds"] > 0 and np.isnan(row["overhead_seconds_low"])
 
 
 def test_who_is_not_comparable_at_one_size_has_no_law():

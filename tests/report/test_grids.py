@@ -126,7 +126,7 @@ def test_each_framework_has_its_law_on_the_page(size_tables, size_config):
 
 def test_overhead_that_no_size_shows_or_hides_is_told_so(size_tables, size_config):
     results = made_up.results(size_tables, size_config)
-    overhead = ["overhead_seconds", "overhead_low", "overhead_high"]
+    overhead = ["overhead_seconds", "overhead_seconds_low", "overhead_seconds_high"]
     results.sizes = results.sizes.copy()
     results.sizes.loc[0, [*overhead, "negligible_flop"]] = np.nan
     results.sizes.loc[1, "negligible_flop"] = 1e15

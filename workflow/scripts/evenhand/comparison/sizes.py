@@ -12,11 +12,11 @@ from evenhand.comparison.compare import SECONDS, Reasons
 from evenhand.core.experiment import Experiment
 from evenhand.model.mlp import flop_per_image
 
+NUMBERS = ("overhead_seconds", "flop_per_second", "negligible_flop")
 SIZES = [
     *("track", "competitor", "sizes", "rounds"),
-    *("overhead_seconds", "overhead_low", "overhead_high"),
-    *("flop_per_second", "flop_per_second_low", "flop_per_second_high"),
-    *("negligible_flop", "negligible_low", "negligible_high", "largest_residual"),
+    *(f"{number}{end}" for number in NUMBERS for end in ("", "_low", "_high")),
+    "largest_residual",
 ]
 FEWEST = 4  # sizes; a law of two parameters fits any two
 NEGLIGIBLE = 0.1  # of a step
@@ -111,15 +111,10 @@ def _over_rounds(own: pd.DataFrame, laws: list[tuple[float, float]], confidence:
     """The numbers of a row, from the laws of the rounds."""
     overheads, rates = map(np.array, zip(*laws, strict=True))
     row = {"sizes": own["flop"].nunique(), "rounds": len(laws)}
-    for names, values in (
-        (("overhead_seconds", "overhead_low", "overhead_high"), overheads),
-        (("flop_per_second", "flop_per_second_low", "flop_per_second_high"), rates),
-        (
-            ("negligible_flop", "negligible_low", "negligible_high"),
-            negligible_from(overheads, rates),
-        ),
-    ):
-        row |= dict(zip(names, _mean_and_interval(np.log(values), confidence), strict=True))
+    values = overheads, rates, negligible_from(overheads, rates)
+    for number, of_rounds in zip(NUMBERS, values, strict=True):
+        names = (number, f"{number}_low", f"{number}_high")
+        row |= dict(zip(names, _mean_and_interval(np.log(of_rounds), confidence), strict=True))
     means = own.groupby("flop")["step_seconds"].apply(lambda seconds: np.log(seconds).mean())
     overhead = np.nan_to_num(row["overhead_seconds"])
     fitted = np.log(overhead + means.index / row["flop_per_second"])

@@ -653,7 +653,7 @@ def sizes(results: Results) -> list[str]:
             laws.append(
                 form.format(
                     name=name,
-                    overhead=with_interval(results, row, "overhead", microseconds),
+                    overhead=with_interval(results, row, "overhead_seconds", microseconds),
                     flop=significant(row.negligible_flop / 1e6),
                     images=significant(row.negligible_flop / an_image),
                     scenario=first,
@@ -666,13 +666,7 @@ def sizes(results: Results) -> list[str]:
 
 def with_interval(results: Results, row, name: str, form: Callable[[float], str]) -> str:
     """A number of the law of steps, and its interval where the rounds give one."""
-    of = {
-        "overhead": "overhead_seconds",
-        "rate": "flop_per_second",
-        "negligible": "negligible_flop",
-    }
-    ends = {"overhead": "overhead", "rate": "flop_per_second", "negligible": "negligible"}[name]
-    value, low, high = (getattr(row, key) for key in (of[name], f"{ends}_low", f"{ends}_high"))
+    value, low, high = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
     if pd.isna(low):
         return form(value)
     return f"{form(value)} ({between(results.text, low, high, form)})"

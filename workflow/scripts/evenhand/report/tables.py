@@ -187,9 +187,9 @@ def size_table(results: Results) -> Table:
             row.track,
             row.sizes,
             row.rounds,
-            with_interval(results, row, "overhead", microseconds),
-            with_interval(results, row, "rate", lambda of: significant(of / 1e9)),
-            with_interval(results, row, "negligible", lambda of: significant(of / 1e6)),
+            with_interval(results, row, "overhead_seconds", microseconds),
+            with_interval(results, row, "flop_per_second", lambda of: significant(of / 1e9)),
+            with_interval(results, row, "negligible_flop", lambda of: significant(of / 1e6)),
             percent(results.text, row.largest_residual),
         ]
         for row in results.sizes.itertuples()
