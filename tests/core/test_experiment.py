@@ -161,6 +161,15 @@ def test_scenarios_that_train_alike_share_what_depends_on_training_alone():
     assert more.same_training("deep") == "deep"
 
 
+def test_frameworks_with_the_same_rules_share_what_depends_on_them_and_the_training_alone():
+    versions = of(frameworks=["mxnet", "pytorch@2.4", "pytorch"])
+    pattern = "results/distribution/{training}/{rules}.csv"
+    assert versions.files_of_all(pattern, ["tutorial"]) == [
+        "results/distribution/baseline/mxnet.csv",
+        "results/distribution/baseline/pytorch@2.4.csv",
+    ]
+
+
 def test_the_number_of_runs_decides_the_form_of_tables():
     a_round = 2 + 2 + 3  # tutorial in two scenarios, controlled in one
     most = experiment.MOST_RUNS_IN_CSV // a_round

@@ -94,10 +94,9 @@ rule gate:
 rule tutorial_check:
     """Losses and accuracies of tracks that start as they like, and published ones, among many seeds'."""
     input:
+        configuration="results/configuration.json",
         epochs=f"results/epochs.{FORM}",
-        distributions=files_of_all(
-            "results/distribution/{training}/{framework}.csv", BY_DISTRIBUTION
-        ),
+        distributions=files_of_all("results/distribution/{training}/{rules}.csv", BY_DISTRIBUTION),
         claims=CLAIMS,
         axes=JOBS.axis_files("tracks"),
         code=code_of("tutorial_check"),

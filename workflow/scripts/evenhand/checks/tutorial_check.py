@@ -88,7 +88,8 @@ def seeds(experiment: Experiment, results: Path, tracks: list[str]) -> dict[tupl
             training = experiment.same_training(scenario)
             for competitor in experiment.competitors(track):
                 framework = Competitor.parse(competitor).framework
-                found[training, framework] = results / f"distribution/{training}/{framework}.csv"
+                rules = experiment.same_rules(framework)
+                found[training, framework] = results / f"distribution/{training}/{rules}.csv"
     return {
         (*of, epoch, quantity): rows[quantity].to_numpy()
         for of, path in found.items()

@@ -15,6 +15,8 @@ from evenhand.core.schemas import ROOT
 MOST_RUNS_IN_CSV = 10_000
 # What a scenario says besides the training itself.
 AROUND_TRAINING = ("threads", "tracks", "loader_workers")
+# What a framework's file says of a training that starts as it likes.
+RULES = ("initializer", "last_batch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +78,7 @@ class Experiment:
                 rehearsed=self.rehearsed(track, scenario),
                 competitor=competitor,
                 framework=Competitor.parse(competitor).framework,
+                rules=self.same_rules(Competitor.parse(competitor).framework),
             )
             for track, scenario in self.contests
             if tracks is None or track in tracks
@@ -145,6 +148,18 @@ class Experiment:
             return {k: v for k, v in scenarios[name].items() if k not in AROUND_TRAINING}
 
         return next(name for name in scenarios if alone(name) == alone(scenario))
+
+    @cache  # noqa: B019
+    def same_rules(self, framework: str) -> str:
+        """The first framework with this one's rules, such as the one that this is a version of.
+
+        What depends on a training and these rules alone is computed once, under that name.
+        """
+
+        def rules(name: str) -> list:
+            return [axes.framework(name, self.root).get(key) for key in RULES]
+
+        return next(name for name in self.config["frameworks"] if rules(name) == rules(framework))
 
     def seed(self, round_: int) -> int:
         """The seed of a round, the same for every competitor; below 2**31, as some want it."""
