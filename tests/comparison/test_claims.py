@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from evenhand.comparison import claims
+from evenhand.core.claims import published_logs
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
 
@@ -15,9 +16,10 @@ MXNET_FIRST = ["mxnet-cpu", "pytorch-cpu", 5, 0.625, 0.5125, 0.8, "faster"]
 PYTORCH_FIRST = ["pytorch-cpu", "mxnet-cpu", 5, 1.6, 1.25, 1 / 0.5125, "slower"]
 
 
-def judged(*rows, **changes) -> pd.DataFrame:
+def judged(*rows, unknown_images=(), **changes) -> pd.DataFrame:
     """What becomes of claims where these are the rows of the comparison."""
-    return claims.judged(Experiment(checked(changes)), pd.DataFrame(rows, columns=COLUMNS))
+    experiment = Experiment(checked(changes), unknown_images=unknown_images)
+    return claims.judged(experiment, pd.DataFrame(rows, columns=COLUMNS))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,15 @@ def test_a_claim_of_others_settings_or_frameworks_is_not_judged():
     assert judged(row, data={"train_images": 6000}).empty
     assert judged(["tutorial", "baseline", "numpy-cpu", *MXNET_FIRST[1:]]).empty
     assert list(judged()) == claims.CLAIMS
+
+
+def test_images_that_are_not_known_decide_nothing_and_have_no_published_logs_beside_them():
+    row = ["tutorial", "baseline", *MXNET_FIRST]
+    assert judged(row)["status"].item() == "changed"
+    assert judged(row, unknown_images=["mnist"])["status"].item() == "undecided"
+    experiment = Experiment(checked({}), unknown_images=["mnist"])
+    assert not published_logs(experiment, "tutorial", "baseline")
+    assert published_logs(Experiment(checked({})), "tutorial", "baseline")
 
 
 def test_each_claim_has_the_ratio_of_its_own_logs(monkeypatch):

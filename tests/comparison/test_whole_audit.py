@@ -159,7 +159,10 @@ def test_settings_that_decide_are_shown_where_they_are_not_the_usual_ones(result
     )
 
 
-@pytest.mark.parametrize("content", [None, "{", '{"config": {"tracks": ["x"]}, "excluded": {}}'])
+UNUSABLE = '{"config": {"tracks": ["x"]}, "excluded": {}, "unknown_images": []}'
+
+
+@pytest.mark.parametrize("content", [None, "{", UNUSABLE])
 def test_without_a_whole_configuration_no_table_is_believed(results, audit, content):
     path = results / "configuration.json"
     path.unlink()

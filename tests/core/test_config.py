@@ -355,13 +355,23 @@ def test_what_is_shared_is_the_same_in_whatever_order_sections_were_given():
     assert json.dumps(shareable(config)) == json.dumps(shareable(turned))
 
 
+SAVED = "config, excluded, unknown_images"
+
+
+def sections(**changes) -> str:
+    """What results/configuration.json holds, of which these sections are wrong."""
+    return json.dumps({"config": {}, "excluded": {}, "unknown_images": []} | changes)
+
+
 def test_a_saved_configuration_is_the_experiment_again(tmp_path):
     shared, excluded = shareable(private(tmp_path)), {"mxnet-cpu": "training fails"}
     path = tmp_path / "configuration.json"
-    path.write_text(json.dumps({"config": shared, "excluded": excluded}))
+    content = {"config": shared, "excluded": excluded, "unknown_images": ["mnist"]}
+    path.write_text(json.dumps(content))
     again = saved(path)
     assert again.config == shared and again.config["data"]["folder"] is None
     assert again.competitors("tutorial") == ["pytorch-cpu"]
+    assert not again.has_own_images("baseline")
     assert list(again.config["scenarios"]) == list(shared["scenarios"])
 
 
@@ -369,10 +379,11 @@ def test_a_saved_configuration_is_the_experiment_again(tmp_path):
     ("text", "reason"),
     [
         (None, "it is missing"),
-        ("{", "not whole JSON with the keys config and excluded"),
-        ('{"config": {}}', "not whole JSON with the keys config and excluded"),
-        ('{"config": [], "excluded": {}}', "config and excluded are not both objects"),
-        ('{"config": {"round": 1}, "excluded": {}}', "config: unknown key `round`"),
+        ("{", f"not whole JSON with the keys {SAVED}"),
+        ('{"config": {}}', f"not whole JSON with the keys {SAVED}"),
+        (sections(config=[]), "config is not an object"),
+        (sections(unknown_images="mnist"), "unknown_images is not a list"),
+        (sections(config={"round": 1}), "config: unknown key `round`"),
     ],
 )
 def test_a_saved_configuration_that_cannot_be_used_is_refused_in_one_line(tmp_path, text, reason):

@@ -167,6 +167,14 @@ def test_other_settings_than_the_tutorials_have_no_published_values(tables):
 
 
 @pytest.mark.fast
+@pytest.mark.parametrize("name", ["loss", "seconds"])
+def test_images_that_are_not_known_have_no_published_values(name, tables, config):
+    experiment = Experiment(config, unknown_images=["mnist"])
+    panels = figure(name, tables, experiment, made_up.text("en"), False).axes
+    assert not any(rings(axes) for axes in panels)
+
+
+@pytest.mark.fast
 def test_waiting_and_computing_add_up_to_the_epoch(tables, config):
     axes = plot("waiting", tables, config).axes[0]
     runs = only(tables, track=["tutorial"], scenario=["baseline"], competitor=["pytorch-cpu"])[

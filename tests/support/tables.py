@@ -19,6 +19,7 @@ def write_tables(
 ) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     """Write all tables that follow from the records, and the configuration; what was computed."""
     content = {"config": shareable(experiment.config), "excluded": experiment.excluded}
+    content["unknown_images"] = list(experiment.unknown_images)
     write(results / "configuration.json", content)
     with whole_audit.called_results(results):
         here = whole_audit.RESULTS

@@ -9,6 +9,7 @@ PROOFS += files_of_all(f"results/restarts/{IN_A_ROUND}", GATED, with_twin=True)
 rule configuration:
     """What the tables are made with; without its user's paths and passwords, so that it can be shared."""
     input:
+        datasets=files_of_all("results/data/{dataset}/facts.json"),
         code=code_of("configuration"),
     output:
         "results/configuration.json",
@@ -107,8 +108,5 @@ rule tutorial_check:
     localrule: True
     conda:
         MAIN
-    params:
-        excluded=EXPERIMENT.excluded,
-        settings=TRAININGS,  # a change runs it again
     script:
         "../scripts/tutorial_check.py"

@@ -5,6 +5,7 @@ rule compare:
     """Each pair's ratio with its interval, the verdict that the rounds allow, and remarks on it."""
     input:
         code=code_of("compare"),
+        configuration="results/configuration.json",
         runs=f"results/runs.{FORM}",
         audit="results/audit.csv",
         gate=f"results/gate.{FORM}",
@@ -58,9 +59,6 @@ rule compare:
     localrule: True  # seconds, less than a cluster's job costs
     conda:
         MAIN
-    params:
-        # a change runs it again
-        settings=[config["comparison"], EXPERIMENT.all_competitors],
     script:
         "../scripts/compare.py"
 

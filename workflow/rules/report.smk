@@ -60,6 +60,7 @@ rule figures:
     """Every figure of the report, as SVG and as PNG, and as an SVG for phones."""
     input:
         code=code_of("figures"),
+        configuration="results/configuration.json",
         runs=f"results/runs.{FORM}",
         epochs=f"results/epochs.{FORM}",
         audit="results/audit.csv",
@@ -87,9 +88,6 @@ rule figures:
     localrule: True
     conda:
         MAIN
-    params:
-        # a change runs it again
-        settings=[TRAININGS, *(config[key] for key in ("frameworks", "devices", "comparison"))],
     script:
         "../scripts/figures.py"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from evenhand.comparison.outcome import outcome
-from evenhand.core.experiment import Experiment
+from evenhand.core.config import saved
 from evenhand.core.program import log_to
 from evenhand.core.tables import read_table, write_table
 
@@ -15,7 +15,7 @@ if __name__ == "__main__":
     names = ("runs", "audit", "gate", "tutorial_check")
     tables = [read_table(source[name]) for name in names]
     text = yaml.safe_load(Path(source.text).read_bytes())
-    found = outcome(Experiment(snakemake.config), *tables, text)
+    found = outcome(saved(Path(source.configuration)), *tables, text)
     for name, table in found._asdict().items():
         if name != "markdown":
             write_table(table, output[name])

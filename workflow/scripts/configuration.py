@@ -7,5 +7,8 @@ from evenhand.core.program import log_to
 
 if __name__ == "__main__":
     log_to(snakemake.log[0])
-    content = json.dumps(snakemake.params.content, indent=1, ensure_ascii=False)
-    Path(snakemake.output[0]).write_text(content, encoding="utf-8")
+    facts = [json.loads(Path(path).read_text()) for path in snakemake.input.datasets]
+    unknown = [of["dataset"] for of in facts if not of["original"]]
+    content = snakemake.params.content | {"unknown_images": unknown}
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    Path(snakemake.output[0]).write_text(text, encoding="utf-8")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from evenhand.core.experiment import Experiment
+from evenhand.core.config import saved
 from evenhand.core.program import log_to
 from evenhand.core.tables import read_table
 from evenhand.report import figures
@@ -21,4 +21,4 @@ if __name__ == "__main__":
         Path(svg).stem: (svg, narrow, png)
         for svg, narrow, png in zip(files.svg, files.narrow, files.png, strict=True)
     }
-    figures.write(paths, tables, Experiment(snakemake.config), text, english)
+    figures.write(paths, tables, saved(Path(given.configuration)), text, english)

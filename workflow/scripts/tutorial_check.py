@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from evenhand.checks import tutorial_check
-from evenhand.core.experiment import Experiment
+from evenhand.core.config import saved
 from evenhand.core.program import log_to
 from evenhand.core.tables import read_table, write_table
 
 if __name__ == "__main__":
     log_to(snakemake.log[0])
     table = tutorial_check.table(
-        Experiment(snakemake.config, snakemake.params.excluded),
+        saved(Path(snakemake.input.configuration)),
         Path("results"),
         read_table(snakemake.input.epochs),
     )

@@ -42,7 +42,8 @@ def mirrored(comparison: pd.DataFrame) -> pd.DataFrame:
 def judged(experiment: Experiment, comparison: pd.DataFrame) -> pd.DataFrame:
     """What claims.csv holds: each claim in each track and scenario that has its settings.
 
-    `comparison`: the table of pairs. `logged`: what a claim's own logs give by our rule.
+    `comparison`: the table of pairs. `logged`: what a claim's own logs give by our rule. Images
+    that are not known as the data set's own decide nothing.
     """
     pairs, rows = pd.concat([comparison, mirrored(comparison)]), []
     warm_up = experiment.config["comparison"]["warmup_epochs"]
@@ -65,6 +66,7 @@ def judged(experiment: Experiment, comparison: pd.DataFrame) -> pd.DataFrame:
                     claimed,
                     published_ratio(logs, a, b, warm_up),
                 ]
-                values += [row.rounds, *interval, row.verdict]
-                rows.append([*values, status(row.verdict, *interval, claimed)])
+                known = experiment.has_own_images(scenario)
+                fate = status(row.verdict, *interval, claimed) if known else "undecided"
+                rows.append([*values, row.rounds, *interval, row.verdict, fate])
     return pd.DataFrame(rows, columns=CLAIMS)

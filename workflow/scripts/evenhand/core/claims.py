@@ -32,9 +32,12 @@ def logs_of(claim: Mapping) -> dict[str, Mapping]:
 def published_logs(experiment: Experiment, track: str, scenario: str) -> dict[str, Mapping]:
     """The published logs, by competitor, that belong beside a track and scenario.
 
-    Where claims that match both have a competitor's, it is the first claim's, by name.
+    Where claims that match both have a competitor's, it is the first claim's, by name. Beside
+    images that are not known as the data set's own there are none.
     """
     logs = {}
+    if not experiment.has_own_images(scenario):
+        return logs
     for claim in claims_about(experiment, track, scenario).values():
         logs = logs_of(claim) | logs
     return logs

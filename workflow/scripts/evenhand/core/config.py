@@ -61,17 +61,20 @@ def without_credentials(text: str) -> str:
 def saved(path: Path, root: Path = ROOT) -> Experiment:
     """What results/configuration.json says that was compared; Refused, in one line, if it cannot.
 
-    Its keys are `config`, a shareable configuration, and `excluded`, reasons by competitor.
+    Its keys are `config`, a shareable configuration, `excluded`, reasons by competitor, and
+    `unknown_images`, names of data sets.
     """
     if not path.exists():
         raise Refused("it is missing")
-    content = read_json(path, ("config", "excluded"))
+    kinds = {"config": dict, "excluded": dict, "unknown_images": list}
+    content = read_json(path, kinds)
     if content is None:
-        raise Refused("not whole JSON with the keys config and excluded")
-    sections = content["config"], content["excluded"]
-    if not all(isinstance(section, dict) for section in sections):
-        raise Refused("config and excluded are not both objects")
-    return Experiment(checked(content["config"], root), content["excluded"], root)
+        raise Refused(f"not whole JSON with the keys {', '.join(kinds)}")
+    for key, kind in kinds.items():
+        if not isinstance(content[key], kind):
+            raise Refused(f"{key} is not {'a list' if kind is list else 'an object'}")
+    config = checked(content["config"], root)
+    return Experiment(config, content["excluded"], root, content["unknown_images"])
 
 
 def _complete(config: dict, root: Path) -> None:

@@ -1,7 +1,7 @@
 """What a completed configuration asks for, spelled out as runs."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import product
@@ -23,12 +23,14 @@ RULES = ("initializer", "last_batch")
 class Experiment:
     """A completed configuration, and who takes no part although it asks for them.
 
-    `excluded`: the reason by competitor, as the doctor's examinations have it.
+    `excluded`: the reason by competitor, as the doctor's examinations have it. `unknown_images`:
+    the data sets whose images, once prepared, are not known as their own.
     """
 
     config: dict
     excluded: Mapping[str, str] = field(default_factory=dict)
     root: Path = ROOT
+    unknown_images: Collection[str] = ()
 
     @cached_property
     def contests(self) -> list[tuple[str, str]]:
@@ -135,6 +137,10 @@ class Experiment:
         }
         layers = [inputs, *settings["hidden_layers"], dataset["classes"]]
         return settings | of_dataset | images | {"layers": layers}
+
+    def has_own_images(self, scenario: str) -> bool:
+        """Whether a scenario's images are known as its data set's own."""
+        return self.config["scenarios"][scenario]["dataset"] not in self.unknown_images
 
     @cache  # noqa: B019
     def same_training(self, scenario: str) -> str:

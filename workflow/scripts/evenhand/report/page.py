@@ -19,6 +19,7 @@ from pygments.lexers import PythonLexer
 
 from evenhand.comparison.compare import of_scenario
 from evenhand.core import axes
+from evenhand.core.claims import published_logs
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor
 from evenhand.core.schemas import ROOT
@@ -104,7 +105,7 @@ def ringed(results: Results) -> tuple[str, ...]:
     """The figures in which published values stand, as rings; of a ratio it takes two."""
     beside = 0
     for track, scenario in results.experiment.contests:
-        logs = results.published_logs(track, scenario)
+        logs = published_logs(results.experiment, track, scenario)
         present = of_scenario(results.runs, track, scenario)["competitor"]
         beside = max(beside, len(logs.keys() & {*present}))
     return ((), ("loss", "seconds"), ("loss", "seconds", "ratio"))[min(beside, 2)]

@@ -7,7 +7,6 @@ from functools import cached_property
 import pandas as pd
 
 from evenhand.core import axes
-from evenhand.core.claims import published_logs
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor
 from evenhand.report.looks import Look, label, looks
@@ -76,20 +75,12 @@ class Results:
             return form
         return f"{form}{self.text['comma']}{self.data_of(scenario)}"
 
-    def has_own_images(self, scenario: str) -> bool:
-        """Whether a scenario's images are known as its data set's own."""
-        return self.datasets[self.config["scenarios"][scenario]["dataset"]]["original"]
-
-    def published_logs(self, track: str, scenario: str) -> dict:
-        """The published logs that belong beside a track and scenario; none beside other images."""
-        own = self.has_own_images(scenario)
-        return published_logs(self.experiment, track, scenario) if own else {}
-
     def data_of(self, scenario: str) -> str:
         """The name of the images that a scenario trained on."""
         name = self.config["scenarios"][scenario]["dataset"]
         label = axes.dataset(name, self.experiment.root)["label"]
-        return label if self.has_own_images(scenario) else self.text["not_own"].format(label=label)
+        own = self.experiment.has_own_images(scenario)
+        return label if own else self.text["not_own"].format(label=label)
 
     def look_of(self, framework: str) -> Look:
         """The look that a framework's devices share, named without the device."""
@@ -119,7 +110,7 @@ class Results:
         for scenario in self.scenarios:
             name = self.config["scenarios"][scenario]["dataset"]
             file = axes.dataset(name, self.experiment.root)
-            own = self.has_own_images(scenario)
+            own = self.experiment.has_own_images(scenario)
             seen = file["shows"].get(language, file["label"]) if own else self.data_of(scenario)
             shows[seen] = classes[str(file["classes"])] = None
         return {"shows": listed(self.text, [*shows]), "classes": listed(self.text, [*classes])}

@@ -240,7 +240,7 @@ def fate(results: Results, row) -> str:
     text = results.text["claims"]
     said = {"a": results.label(row.faster), "b": results.label(row.slower)}
     said["contest"] = results.contest(row.track, row.scenario)
-    if not results.has_own_images(row.scenario):
+    if not results.experiment.has_own_images(row.scenario):
         return text["other_images"].format(data=results.data_of(row.scenario), **said)
     if row.verdict in UNRANKED:
         words = results.text["words"][row.verdict]
@@ -299,9 +299,9 @@ def alerts(results: Results) -> list[tuple[str, str]]:
         out = len(runs) - len(admit(runs, results.audit))
         errors = counted(results.text["errors"], errors)
         found.append(("error", text["audit"].format(errors=errors, count=out, runs=len(runs))))
-    for facts in results.datasets.values():
-        if not facts["original"]:
-            found.append(("warning", text["dataset"].format(dataset=facts["label"])))
+    for name in results.experiment.unknown_images:
+        label = results.datasets[name]["label"]
+        found.append(("warning", text["dataset"].format(dataset=label)))
     rounds = runs["round"].nunique()
     if rounds < FEW_ROUNDS:
         counts = counted(results.text["rounds"], rounds)

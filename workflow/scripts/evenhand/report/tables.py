@@ -11,6 +11,7 @@ from evenhand.comparison import remarks
 from evenhand.comparison.claims import mirrored
 from evenhand.comparison.compare import BOTH, PAIR, of_scenario
 from evenhand.comparison.remarks import counted
+from evenhand.core.claims import published_logs
 from evenhand.core.identity import Competitor
 from evenhand.report.looks import Look
 from evenhand.report.results import (
@@ -292,7 +293,7 @@ def epoch_table(
     results: Results, track: str, scenario: str, rows: pd.DataFrame, names: list[str]
 ) -> Table:
     """The epochs of these competitors in one track and scenario."""
-    logs = results.published_logs(track, scenario)
+    logs = published_logs(results.experiment, track, scenario)
     epochs = sorted(rows["epoch"].unique())
     head, columns = heads(results, ["epoch"]), [epochs]
     for name in names:
