@@ -64,13 +64,32 @@ def test_the_preset_of_loaders_has_all_ways_once(loader_tables):
 
 
 def test_the_fastest_way_is_advised_beside_the_usual_one(loader_tables, loader_config):
-    (said,) = sentences.loaders(made_up.results(loader_tables, loader_config))
-    assert said.startswith("On this machine (")
-    assert (
-        "PyTorch with 0 workers and one thread, 0.62\N{NO-BREAK SPACE}s, against 4 workers and its"
-        " own choice of threads faster by a factor of 8.00 (7.50 to 8.50)"
-    ) in said
-    assert "The slowest way takes 8.00 times as long as the fastest one in PyTorch." in said
+    ((lead, ways),) = sentences.loaders(made_up.results(loader_tables, loader_config))
+    assert lead.startswith("On this machine (") and len(ways) == 4
+    assert ways[0] == (
+        "PyTorch: 0 workers and one thread, 0.62\N{NO-BREAK SPACE}s. With 4 workers and its own"
+        " choice of threads, as in the scenario baseline, an epoch takes 8.00 (7.50 to 8.50) times"
+        " as long. The slowest way takes 8.00 times as long."
+    )
+
+
+def test_ways_that_rounds_do_not_tell_from_the_fastest_are_counted(loader_tables, loader_config):
+    table = loader_tables["loaders"].copy()
+    table.loc[table["scenario"].isin(["workers-1", "workers-2"]), "low"] = 0.9
+    changed = loader_tables | {"loaders": table}
+    ((_, ways),) = sentences.loaders(made_up.results(changed, loader_config))
+    said = "These rounds do not tell 2 of the 7 other ways from the fastest."
+    assert ways[0].endswith(said)
+
+
+def test_where_the_usual_way_is_the_fastest_it_is_told_so(loader_tables, loader_config):
+    table = loader_tables["loaders"].copy()
+    own = table["competitor"] == "pytorch-cpu"
+    table.loc[own, "fastest"] = table["scenario"] == "baseline"
+    changed = loader_tables | {"loaders": table}
+    ((_, ways),) = sentences.loaders(made_up.results(changed, loader_config))
+    assert "PyTorch: 4 workers and its own choice of threads, 5.00" in ways[0]
+    assert "s. That is the scenario baseline. The slowest way" in ways[0]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -112,11 +131,11 @@ def test_the_heat_map_has_a_panel_for_each_and_frames_the_fastest(
 
 def test_each_framework_has_its_law_on_the_page(size_tables, size_config):
     results = made_up.results(size_tables, size_config)
-    (said,) = sentences.sizes(results)
-    assert re.search(
-        r"In the controlled track: PyTorch \d+ \(\d+ to \d+\)\N{NO-BREAK SPACE}µs a step", said
-    )
-    assert "in the network of the scenario baseline" in said and "; NumPy " in said
+    ((lead, (first, second)),) = sentences.sizes(results)
+    assert lead == "In the controlled track:"
+    assert re.match(r"PyTorch: \d+ \(\d+ to \d+\)\N{NO-BREAK SPACE}µs a step", first)
+    assert first.endswith("in the network of the scenario baseline).")
+    assert second.startswith("NumPy: ")
     table = tables.size_table(results)
     assert [row[:4] for row in table.rows] == [
         ["PyTorch", "controlled", 8, 3],
@@ -130,9 +149,9 @@ def test_overhead_that_no_size_shows_or_hides_is_told_so(size_tables, size_confi
     results.sizes = results.sizes.copy()
     results.sizes.loc[0, [*overhead, "negligible_flop"]] = np.nan
     results.sizes.loc[1, "negligible_flop"] = 1e15
-    (said,) = sentences.sizes(results)
-    assert "PyTorch none that these sizes show; NumPy" in said
-    assert said.endswith("less than a tenth of it only beyond the sizes that were measured.")
+    ((_, (shows_none, hides_all)),) = sentences.sizes(results)
+    assert shows_none == "PyTorch: no overhead that these sizes show."
+    assert hides_all.endswith("less than a tenth of it only beyond the sizes that were measured.")
 
 
 def test_one_round_gives_numbers_without_intervals(tmp_path, loader_config, size_config):

@@ -3,7 +3,7 @@
 The words are in text.{language}.yaml.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -583,62 +583,50 @@ def beyond_products(results: Results, track: str, scenario: str) -> list[str]:
     return [text["limit"].format(shares=listed(results.text, shares), track=track, **said)]
 
 
-def loaders(results: Results) -> list[str]:
-    """With how many workers and threads each framework is fastest, a paragraph a track."""
-    text, paragraphs = results.text["loaders"], []
+def loaders(results: Results) -> list[tuple[str, list[str]]]:
+    """With how many workers and threads each framework is fastest: a lead and a list a track."""
+    text, lists = results.text["loaders"], []
     machines = dict.fromkeys(r.environment.machine["processor"] for r in results.records)
     for track, rows in results.loaders.groupby("track", sort=False):
-        tables = {
-            name: rows[rows["competitor"] == name] for name in results.present(rows["competitor"])
-        }
-        ways = [fastest_way(results, name, of) for name, of in tables.items()]
+        ways = [
+            results.text["space"].join(fastest_way(results, name, rows[rows["competitor"] == name]))
+            for name in results.present(rows["competitor"])
+        ]
         said = {"machine": results.text["comma"].join(machines), "track": track}
-        sentences = [text["advice"].format(ways=results.text["semicolon"].join(ways), **said)]
-        for name, of in tables.items():
-            worst = times(of["ratio"].max())
-            sentences.append(text["worst"].format(name=results.label(name), times=worst))
-            if others := as_fast(of):
-                alike = [
-                    way_words(results, row) for row in of.itertuples() if row.scenario in others
-                ]
-                ways = results.text["semicolon"].join(alike)
-                sentences.append(text["as_fast"].format(name=results.label(name), ways=ways))
-        paragraphs.append(results.text["space"].join(sentences))
-    return paragraphs
+        lists.append((text["advice"].format(**said), ways))
+    return lists
 
 
-def fastest_way(results: Results, name: str, rows: pd.DataFrame) -> str:
-    """One framework's fastest number of workers and threads, and what it is of the usual one."""
+def fastest_way(results: Results, name: str, rows: pd.DataFrame) -> Iterator[str]:
+    """One framework's fastest number of workers and threads, and the others beside it."""
     text = results.text["loaders"]
-    best = next(rows[rows["fastest"]].itertuples())
+    best, usual = next(rows[rows["fastest"]].itertuples()), next(rows.itertuples())
     said = {"name": results.label(name), "seconds": number(best.seconds)}
-    said |= zip(("workers", "threads"), worker_words(results, best), strict=True)
-    usual = next(rows.itertuples())
+    yield text["fastest"].format(**said, **worker_words(results, best))
     if usual.fastest:
-        return text["way_usual"].format(scenario=usual.scenario, **said)
-    words = dict(zip(("usual_workers", "usual_threads"), worker_words(results, usual), strict=True))
-    words["times"] = times(usual.ratio)
-    if pd.notna(usual.low):
-        words["times"] += f" ({between(results.text, usual.low, usual.high, times)})"
-    return text["way"].format(**said, **words)
+        yield text["is_usual"].format(scenario=usual.scenario)
+    else:
+        factor = times(usual.ratio)
+        if pd.notna(usual.low):
+            factor += f" ({between(results.text, usual.low, usual.high, times)})"
+        said = {"scenario": usual.scenario, "times": factor}
+        yield text["usual"].format(**said, **worker_words(results, usual))
+    yield text["slowest"].format(times=times(rows["ratio"].max()))
+    if alike := as_fast(rows):
+        yield text["as_fast"].format(count=len(alike), others=len(rows) - 1)
 
 
-def way_words(results: Results, row) -> str:
-    workers, threads = worker_words(results, row)
-    return results.text["loaders"]["pair"].format(workers=workers, threads=threads)
-
-
-def worker_words(results: Results, row) -> tuple[str, str]:
+def worker_words(results: Results, row) -> dict[str, str]:
     """How many workers and threads a row is about, in words."""
     text = results.text["loaders"]
     own = row.threads == "default"
     threads = text["own_threads"] if own else counted(text["threads"], int(row.threads))
-    return counted(text["workers"], row.loader_workers), threads
+    return {"workers": counted(text["workers"], row.loader_workers), "threads": threads}
 
 
-def sizes(results: Results) -> list[str]:
-    """What a step costs each framework whatever its size, and from when on that is negligible."""
-    text, paragraphs = results.text["sizes"], []
+def sizes(results: Results) -> list[tuple[str, list[str]]]:
+    """What a step costs whatever its size, and from when on that is negligible, likewise."""
+    text, lists = results.text["sizes"], []
     for track, rows in results.sizes.groupby("track", sort=False):
         first = next(of for of_track, of in results.experiment.contests if of_track == track)
         an_image = flop_per_image(results.experiment.training(first)["layers"])
@@ -659,9 +647,8 @@ def sizes(results: Results) -> list[str]:
                     scenario=first,
                 )
             )
-        said = results.text["semicolon"].join(laws)
-        paragraphs.append(text["law"].format(track=track, laws=said))
-    return paragraphs
+        lists.append((text["law"].format(track=track), laws))
+    return lists
 
 
 def with_interval(results: Results, row, name: str, form: Callable[[float], str]) -> str:

@@ -168,15 +168,14 @@ def loader_table(results: Results) -> Table:
     """Each framework's epochs by workers and threads, and relative to its fastest way."""
     rows = []
     for row in results.loaders.itertuples():
-        workers, threads = worker_words(results, row)
+        words = worker_words(results, row)
         ends = between(results.text, row.low, row.high, times) if pd.notna(row.low) else NONE
-        of = [results.label(row.competitor), results.contest(row.track, row.scenario)]
-        rows.append(
-            [*of, workers, threads, row.rounds, number(row.seconds), times(row.ratio), ends]
-        )
-    columns = ["competitor", "scenario", "workers", "threads", "rounds", "epoch_seconds"]
-    columns += ["ratio", "interval"]
-    return Table(results.text["loaders"]["caption"], heads(results, columns), rows, words=4)
+        of = [results.label(row.competitor), row.track, row.scenario]
+        of += [row.loader_workers, words["threads"]]
+        rows.append([*of, row.rounds, number(row.seconds), times(row.ratio), ends])
+    columns = ["competitor", "track", "scenario", "workers", "threads", "rounds"]
+    columns += ["epoch_seconds", "ratio", "interval"]
+    return Table(results.text["loaders"]["caption"], heads(results, columns), rows, words=5)
 
 
 def size_table(results: Results) -> Table:
