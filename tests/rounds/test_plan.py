@@ -1,5 +1,7 @@
 """The plan says what is still to be run, how long that takes, and what the guess rests on."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -24,9 +26,16 @@ def run(results, number: int, competitor: str) -> None:
 def test_with_nothing_there_it_counts_everything_and_says_that_it_guesses(tmp_path):
     said = plan(experiment(), tmp_path)
     assert "3 rounds, 6 timed runs to do" in said
-    assert "controlled baseline     pytorch-cpu, numpy-cpu" in said
+    assert re.search("^  controlled baseline +pytorch-cpu, numpy-cpu$", said, re.MULTILINE)
     assert "On a cluster: 3 jobs" in said
     assert "rests on guesses" in said and "earlier runs" not in said
+
+
+def test_names_of_any_length_stand_in_columns(tmp_path):
+    named = {"baseline": {}, "workers-2-one-thread": {"threads": 1}}
+    said = plan(experiment(scenarios=named), tmp_path).splitlines()
+    assert [line.index("pytorch-cpu") for line in said if "pytorch-cpu" in line] == [34, 34]
+    assert "  controlled workers-2-one-thread pytorch-cpu, numpy-cpu" in said
 
 
 def test_what_is_there_is_not_counted_again(tmp_path):

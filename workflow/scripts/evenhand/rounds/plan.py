@@ -85,6 +85,7 @@ def plan(
     earlier = earlier_runs(table)
     rounds = experiment.config["rounds"]
     contests, jobs, runs, seconds, with_gpu, known = [], 0, 0, 0.0, 0.0, set()
+    wide = {axis: max(map(len, experiment.config[axis])) for axis in ("tracks", "scenarios")}
     for track, scenario in experiment.contests:
         if not (members := experiment.competitors(track)):
             continue
@@ -99,7 +100,8 @@ def plan(
         known |= {costs[name][1] for name in due}
         there = rounds - len(lacking)
         done = f"  ({there} of {rounds} rounds are there)" if there else ""
-        contests.append(f"  {track:<11}{scenario:<13}{', '.join(members)}{done}")
+        where = f"{track:<{wide['tracks']}} {scenario:<{wide['scenarios']}}"
+        contests.append(f"  {where} {', '.join(members)}{done}")
     excluded = [f"  excluded: {name}: {why}" for name, why in experiment.excluded.items()]
     if not runs:
         estimate = ["Every run is there."]
