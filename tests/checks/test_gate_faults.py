@@ -23,7 +23,7 @@ from support import launching
 from toolbox.record import Record
 
 TRAINER = axes.trainer("controlled", "numpy")
-SETTINGS = launching.settings(epochs=8, layers=(784, 32, 10))
+SETTINGS = launching.settings(epochs=32, layers=(784, 32, 10))
 SIZES = Sizes(128, SETTINGS.layers, 0.1, train_images=1000, test_images=100)
 SEEDS = {"float64": 1, "float32": 2}  # of the round that is rehearsed, and of one that is not
 
@@ -135,7 +135,7 @@ FAULTS = {
         "weights_handed_over",
     ),
     "the very last update applied twice": (
-        [(FINISH, r"if epoch.index == 7:\n            step(values, gradient)\n        \g<0>")],
+        [(FINISH, r"if epoch.index == 31:\n            step(values, gradient)\n        \g<0>")],
         "last_update",
     ),
     "the reference's losses instead of its own": (
