@@ -73,10 +73,10 @@ def test_an_edited_file_of_an_axis_runs_again_what_reads_it(finished, path):
 @pytest.mark.parametrize(
     ("change", "rules"),
     [
-        ("data={retries: 3}", {"configuration", "report"}),  # which shows all of it
+        ("data={retries: 3}", {"configuration", "tutorial_check", *ANALYSIS}),
         ("rounds=2", set()),
-        ("gate={test_images: 30}", {"configuration", "gate", *ANALYSIS}),
-        ("comparison={margin: 0.05}", {"configuration", *ANALYSIS}),
+        ("gate={test_images: 30}", {"configuration", "gate", "tutorial_check", *ANALYSIS}),
+        ("comparison={margin: 0.05}", {"configuration", "tutorial_check", *ANALYSIS}),
     ],
 )
 def test_a_changed_setting_runs_again_what_depends_on_it(finished, change, rules):
