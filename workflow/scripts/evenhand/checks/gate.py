@@ -22,7 +22,8 @@ from evenhand.model.reference import FLIPS
 TIERS = {Rehearsal: "float64", Run: "float32", Restart: "restarted"}
 # Rounding differs from program to program: of so many steps that show it, or more, no honest run
 # has a larger share of losses that equal the reference's to the last bit. Of fewer, it may be all.
-ENOUGH_STEPS, IDENTICAL_STEPS = 100, 0.95
+ENOUGH_STEPS = {"float64": 100, "float32": 64, "restarted": 64}
+IDENTICAL_STEPS = 0.95
 IDENTITY = ["track", "scenario", "framework", "device", "competitor", "round", "tier"]
 CHECKS = [*IDENTITY, "check", "deviation", "limit", "step", "passed", "cause", "detail"]
 STEPS = ["track", "scenario", "competitor", "round", "tier", "step", "deviation", "limit"]
@@ -117,7 +118,7 @@ def judge(
     tests = {check: of_test for check, of_test in tests.items() if check in limit}
     # float32 shows at every step
     shown = by_step[reference.shows_rounding.ravel()] if tier == "float64" else by_step
-    if shown.size >= ENOUGH_STEPS:
+    if shown.size >= ENOUGH_STEPS[tier]:
         tests["identical_steps"] = np.mean(shown == 0, keepdims=True), [None]
     if "steps" in limit:
         checks = {"steps": (by_step, number)} | tests
