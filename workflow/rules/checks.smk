@@ -40,7 +40,7 @@ rule collect:
     conda:
         MAIN
     params:
-        warmup_epochs=config["comparison"]["warmup_epochs"],
+        settings={of: config["comparison"][of] for of in ("warmup_epochs", "target_accuracy")},
     script:
         "../scripts/collect.py"
 

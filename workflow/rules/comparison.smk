@@ -14,6 +14,11 @@ rule compare:
         claims=CLAIMS,
         text=f"{CODE}/scripts/evenhand/report/text.en.yaml",
     output:
+        ranking=report(
+            "results/ranking.csv",
+            category="Comparison",
+            caption="../report/ranking.rst",
+        ),
         comparison=report(
             "results/comparison.csv",
             category="Comparison",

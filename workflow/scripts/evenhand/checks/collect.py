@@ -22,14 +22,15 @@ def identity(record: Record) -> dict:
     return {key: getattr(record.requested, key) for key in keys}
 
 
-def run_row(record: Record, opened: dict, warmup_epochs: int) -> dict:
+def run_row(record: Record, opened: dict, settings: dict) -> dict:
     """The row of runs.csv for one record; docs/tables.md describes the columns.
 
-    `opened`: the content of the file that opened its round.
+    `opened`: the content of the file that opened its round; `settings`: the configuration's section
+    `comparison`.
     """
     requested, environment, measured = record.requested, record.environment, record.measured
     last = measured.epochs[-1]
-    timed = measured.epochs[warmup_epochs:]
+    timed = measured.epochs[settings["warmup_epochs"] :]
     seconds = [epoch.seconds for epoch in timed]
     waits = [epoch.wait_seconds for epoch in timed if epoch.wait_seconds is not None]
     typical = median(seconds)
@@ -39,6 +40,13 @@ def run_row(record: Record, opened: dict, warmup_epochs: int) -> dict:
     # The peak is the processor's, and says nothing about a GPU.
     peak = {} if axes.device(requested.device)["gpu"] else opened["peak"]
     phases = {name: phase and phase.seconds for name, phase in measured.phases.items()}
+    seconds_to_accuracy = phases["compile"] or 0.0  # without it there would be no first epoch
+    for epoch in measured.epochs:
+        seconds_to_accuracy += epoch.seconds
+        if epoch.test_accuracy >= settings["target_accuracy"]:
+            break
+    else:
+        seconds_to_accuracy = None
     return {
         **identity(record),
         "position": order.index(requested.competitor) if requested.competitor in order else None,
@@ -53,6 +61,8 @@ def run_row(record: Record, opened: dict, warmup_epochs: int) -> dict:
         "threads_at_work": median(epoch.processor_seconds / epoch.seconds for epoch in timed),
         "helpers_at_work": median(epoch.helper_seconds / epoch.seconds for epoch in timed),
         "median_epoch_seconds": typical,
+        "first_epoch_seconds": measured.epochs[0].seconds,
+        "seconds_to_accuracy": seconds_to_accuracy,
         "process_seconds": measured.seconds,
         "import_seconds": phases["import"],
         "load_seconds": phases["load"],
@@ -95,19 +105,19 @@ def epoch_rows(record: Record) -> list[dict]:
 
 
 def tables(
-    records: Iterable[Path], results: Path, warmup_epochs: int
+    records: Iterable[Path], results: Path, settings: dict
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Runs and epochs of these records. A record that does not follow the schema gives no row.
 
     The audit names such records; a table must not fail over them. ValueError where there is none
-    that does.
+    that does. `settings`: the configuration's section `comparison`.
     """
     runs, epochs = [], []
     for path in records:
         try:
             record = Record.read(path)
             opened = json.loads(Run.from_path(path).of.path(results).read_text())
-            row, rows = run_row(record, opened, warmup_epochs), epoch_rows(record)
+            row, rows = run_row(record, opened, settings), epoch_rows(record)
         except (ValueError, KeyError, TypeError, IndexError, ArithmeticError) as error:
             print(f"{path}: gives no row, {type(error).__name__}: {error}")
             continue

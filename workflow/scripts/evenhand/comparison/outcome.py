@@ -13,6 +13,7 @@ from evenhand.comparison.compare import (
 )
 from evenhand.comparison.loaders import loaders
 from evenhand.comparison.markdown import markdown
+from evenhand.comparison.ranking import ranking
 from evenhand.comparison.remarks import remarks, with_notes
 from evenhand.comparison.sizes import sizes
 from evenhand.core import axes
@@ -23,6 +24,7 @@ from evenhand.core.experiment import Experiment
 class Outcome(NamedTuple):
     """What the rule `compare` writes; docs/tables.md describes each."""
 
+    ranking: pd.DataFrame
     comparison: pd.DataFrame
     remarks: pd.DataFrame
     thread_effect: pd.DataFrame
@@ -62,6 +64,7 @@ def outcome(
     }
     whole = markdown(table, changes, gains, sound, published, data, settings)
     return Outcome(
+        ranking=ranking(experiment, sound, reasons),
         comparison=table,
         remarks=beside,
         thread_effect=changes,

@@ -31,6 +31,7 @@ IDENTITY = {
     "gate": [*RUN, "tier", "check"],
     "gate_steps": [*RUN, "tier", "step"],
     "tutorial_check": ["source", *tutorial_check.IDENTITY, "round", "epoch", "quantity"],
+    "ranking": ["track", "scenario", "metric", "competitor", "baseline"],
     "comparison": PAIR,
     "remarks": [*PAIR, "remark"],
     "thread_effect": ["track", "a", "b", "scenario_x", "scenario_y"],
@@ -102,7 +103,7 @@ def tables(
     make(
         ["runs", "epochs"],
         [],
-        lambda: collect.tables(there["runs"], results, settings["warmup_epochs"]),
+        lambda: collect.tables(there["runs"], results, settings),
     )
     make(
         ["gate", "gate_steps"],
