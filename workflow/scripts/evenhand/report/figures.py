@@ -7,7 +7,7 @@ Every run is a dot: nothing is averaged away before it has been seen.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
+from scipy.optimize import isotonic_regression
 
 from evenhand.comparison.compare import admit, of_scenario, pair
 from evenhand.comparison.sizes import step_seconds, varied
@@ -29,6 +30,8 @@ from evenhand.report.results import MOST_PLOTTED, percent, scientific, times, wi
 
 INK = "#101214"  # stands for currentColor until the SVG is written
 GRAY = "#808080"
+LINE_HEIGHT = 12  # points, of a label
+PANEL_SHARE = 0.6  # of a panel's height that its axis takes, below the title and above the labels
 PANEL = 3.7  # inches: what a phone is wide, and a third of a page
 FLAT = 20  # times as long as the shortest: so long a bar or line would flatten the others
 FAR = 8  # an interval that reaches beyond this multiple of its ratio ends in an arrow
@@ -90,7 +93,7 @@ def style() -> Iterator[None]:
 
 
 def panels(
-    table: pd.DataFrame, narrow: bool, height: float = 3.2, sharey: bool = False
+    table: pd.DataFrame, narrow: bool, height: float = 3.2
 ) -> Iterator[tuple[Axes, pd.DataFrame]]:
     """A panel for each track and scenario, in table order: three to a row, or one if `narrow`.
 
@@ -101,7 +104,7 @@ def panels(
     columns = 1 if narrow else min(len(groups), 3)
     rows = -(-len(groups) // columns)
     figure = Figure(figsize=(PANEL * columns, height * rows))
-    cells = list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
+    cells = list(figure.subplots(rows, columns, squeeze=False).flat)
     for (names, group), axes in zip(groups, cells, strict=False):
         axes.set_title(" · ".join(names))
         yield axes, group
@@ -139,25 +142,49 @@ def by_epoch(
     looks: dict,
     published: dict,
     words: dict,
-) -> None:
+) -> dict[str, tuple[str, float]]:
     """Every run's value at each epoch, their average as a line, the published values as rings.
 
-    Dots and rings are shifted sideways, each competitor's into a column of its own.
+    Dots and rings are shifted sideways, each competitor's into a column of its own. Returns color
+    and last value of each line by its label, for `label_lines`.
     """
-    present = members(group, looks)
+    present, ends = members(group, looks), {}
     shifts = min(0.14, 0.8 / len(present)) * (np.arange(len(present)) - (len(present) - 1) / 2)
     for shift, (name, look) in zip(shifts, present, strict=True):
         rows = group[group["competitor"] == name]
         dots(axes, rows["epoch"] + shift, rows[quantity], look)
         line = rows.groupby("epoch")[quantity].agg(average)
-        axes.plot(line.index, line, label=look.label, color=look.color, marker=look.marker, ms=4)
+        axes.plot(line.index, line, color=look.color, marker=look.marker, ms=4)
+        ends[look.label] = look.color, line.iloc[-1]
         if name in published:
             values = published[name][quantity][: len(line)]
             where = np.arange(len(values)) + shift
-            label = words["published"].format(name=look.label)
-            axes.scatter(where, values, label=label, edgecolors=look.color, **RING)
+            axes.scatter(where, values, edgecolors=look.color, **RING)
+    if published:
+        axes.scatter([], [], label=words["published"], edgecolors=INK, **RING)
     axes.set_xticks(sorted(group["epoch"].unique()))
     axes.set_xlabel(words["epoch"])
+    return ends
+
+
+def label_lines(axes: Axes, ends: dict[str, tuple[str, float]]) -> None:
+    """Names beside the lines' last values, moved apart where they would overlap.
+
+    To be called when the vertical axis has its scale and limits.
+    """
+    labels = sorted(ends, key=lambda label: ends[label][1])
+    values = np.array([ends[label][1] for label in labels])
+    to_axes = axes.transScale + axes.transLimits
+    heights = to_axes.transform(np.column_stack([np.zeros_like(values), values]))[:, 1]
+    steps = np.arange(len(labels)) * LINE_HEIGHT / (72 * PANEL_SHARE * axes.figure.get_figheight())
+    steps *= axes.get_subplotspec().get_gridspec().nrows
+    places = isotonic_regression(heights - steps).x + steps
+    places -= max(places[-1] - 1, 0)
+    places += max(-places[0], 0)
+    for label, height, place in zip(labels, heights, places, strict=True):
+        color, at = ends[label][0], {"xycoords": "axes fraction", "textcoords": "axes fraction"}
+        line = {"arrowstyle": "-", "color": color, "linewidth": 0.8, "relpos": (0, 0.5)}
+        axes.annotate(label, (1, height), (1.05, place), va="center", arrowprops=line, **at)
 
 
 def on_log_scale(axes: Axes, values: pd.Series) -> None:
@@ -171,39 +198,32 @@ def on_log_scale(axes: Axes, values: pd.Series) -> None:
 
 def loss(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
     """Average training loss by epoch."""
-    for axes, group in panels(tables["epochs"], narrow, sharey=True):
+    for axes, group in panels(tables["epochs"], narrow):
         logs = logs_for(group, experiment)
-        by_epoch(axes, group, "average_loss", "mean", looks(experiment), logs, text["figure_words"])
-        on_log_scale(axes, tables["epochs"]["average_loss"])
+        given = looks(experiment), logs, text["figure_words"]
+        ends = by_epoch(axes, group, "average_loss", "mean", *given)
+        on_log_scale(axes, group["average_loss"])
         axes.set_ylabel(text["figure_words"]["average_loss"])
-    key(axes, runs_and_logs(experiment, text))
+        label_lines(axes, ends)
+    key(axes)
     return axes.figure
 
 
 def seconds(tables: dict, experiment: Experiment, text: dict, narrow: bool = False) -> Figure:
     """Seconds of each epoch, on a log scale where the slowest would flatten the others."""
-    taken = tables["epochs"]["seconds"]
-    flat = taken.max() > FLAT * taken.min()
-    for axes, group in panels(tables["epochs"], narrow, sharey=True):
+    for axes, group in panels(tables["epochs"], narrow):
         logs = logs_for(group, experiment)
-        by_epoch(axes, group, "seconds", "median", looks(experiment), logs, text["figure_words"])
+        given = looks(experiment), logs, text["figure_words"]
+        ends = by_epoch(axes, group, "seconds", "median", *given)
+        flat = group["seconds"].max() > FLAT * group["seconds"].min()
         axes.set_ylabel(text["figure_words"]["seconds_log" if flat else "seconds"])
         if flat:
-            on_log_scale(axes, taken)
-    if not flat:
-        axes.set_ylim(bottom=0)  # of all panels; once, since none follows what comes after it
-    key(axes, runs_and_logs(experiment, text))
+            on_log_scale(axes, group["seconds"])
+        else:
+            axes.set_ylim(bottom=0)
+        label_lines(axes, ends)
+    key(axes)
     return axes.figure
-
-
-def runs_and_logs(experiment: Experiment, text: dict) -> list[str]:
-    """What a legend may name, in its order: each competitor, and its published log after it."""
-    form = text["figure_words"]["published"]
-    return [
-        label
-        for of in looks(experiment).values()
-        for label in (of.label, form.format(name=of.label))
-    ]
 
 
 def logs_for(group: pd.DataFrame, experiment: Experiment) -> dict:
@@ -385,11 +405,14 @@ def gate(tables: dict, experiment: Experiment, text: dict, narrow: bool = False)
         axes.set_visible(False)
     for (names, tier, of_both), axes in zip(shown, cells.flat, strict=False):
         group = of_both[of_both["tier"] == tier]
+        ends = {}
         for name, of in members(group, look):
             rows = group[group["competitor"] == name]
             dots(axes, rows["step"], rows["deviation"], of)
-            worst = {"color": of.color, "label": of.label, "marker": of.marker, "ms": 4}
-            axes.plot(rows["step"], rows["deviation"].cummax(), markevery=[-1], **worst)
+            worst = rows["deviation"].cummax()
+            mark = {"marker": of.marker, "ms": 4, "markevery": [-1]}
+            axes.plot(rows["step"], worst, color=of.color, **mark)
+            ends[of.label] = of.color, worst.iloc[-1]
         for limit, until in allowed(group):
             axes.plot([1, until], [limit, limit], color=INK, linestyle="--", linewidth=1)
             words = text["figure_words"]["limit"].format(limit=scientific(limit))
@@ -402,9 +425,9 @@ def gate(tables: dict, experiment: Experiment, text: dict, narrow: bool = False)
         axes.set_ylim(-2e-18, 10)
         axes.set_yticks([0, *10.0 ** np.arange(-16, 1, 4)])
         axes.yaxis.set_major_formatter(lambda value, _: scientific(value))
+        label_lines(axes, ends)
     for axes in cells[:, 0]:
         axes.set_ylabel(text["figure_words"]["deviation"])
-    key(axes, [of.label for of in look.values()])
     return figure
 
 
@@ -446,11 +469,13 @@ def sizes(tables: dict, experiment: Experiment, text: dict, narrow: bool = False
         runs = sound[(sound["track"] == track) & sound["scenario"].isin(flop)]
         runs = runs[runs["competitor"].isin(laws["competitor"])]
         runs = runs.assign(flop=runs["scenario"].map(flop), step=step_seconds(runs, experiment))
+        named = {}
         for name, look in members(laws, looks(experiment)):
             own, law = runs[runs["competitor"] == name], laws[laws["competitor"] == name].iloc[0]
             dots(axes, own["flop"] / MEGA, own["step"] * MILLI, look)
             fitted = np.nan_to_num(law["overhead_seconds"]) + ends / law["flop_per_second"]
-            axes.plot(ends / MEGA, fitted * MILLI, color=look.color, label=look.label)
+            axes.plot(ends / MEGA, fitted * MILLI, color=look.color)
+            named[look.label] = look.color, fitted[-1] * MILLI
         limits = runs.dropna(subset=["products_seconds"])
         if len(limits):
             share = limits["products_seconds"] / limits["median_epoch_seconds"]
@@ -467,6 +492,7 @@ def sizes(tables: dict, experiment: Experiment, text: dict, narrow: bool = False
         axes.set_title(track)
         axes.set_xlabel(words["flop_log"])
         axes.set_ylabel(words["step_log"])
+        label_lines(axes, named)
     key(axes)
     return figure
 
@@ -529,13 +555,14 @@ def cut(axes: Axes, totals: list[float]) -> None:
             axes.annotate(f"▸ {total:.3g}", (1, place), (2, 0), va="center", **where)
 
 
-def key(axes: Axes, order: Sequence[str] = ()) -> None:
-    """One legend below all panels, its labels in this order, or in that in which they appear."""
+def key(axes: Axes) -> None:
+    """One legend below all panels, its labels in the order in which they appear."""
     once = {}
     for panel in axes.figure.axes:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             once.setdefault(label, handle)
-    once = {label: once[label] for label in order or once if label in once}
+    if not once:
+        return
     columns = {PANEL: 2, 2 * PANEL: 3}.get(axes.figure.get_figwidth(), 7)
     # Matplotlib's own font lacks Chinese, and leaves 0.6 em for what a browser draws 1 em wide.
     lacking = max(sum(letter > "\u2e80" for letter in label) for label in once)
