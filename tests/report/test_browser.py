@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from evenhand.core.experiment import Experiment
@@ -17,6 +18,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 PAPER = {"width": 688, "height": 1018}  # what an A4 page has between its margins
 NINE = ["pytorch", "mxnet", "numpy", "jax", "tensorflow", "paddle", "keras", "tinygrad", "autograd"]
+UNFOLD = "for (const d of document.querySelectorAll('details')) d.open = true"
 # Chromium's own calls home are no business of the page.
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync"]
@@ -101,12 +103,142 @@ def test_it_asks_nobody_and_complains_of_nothing(report, open_page):
 def test_it_reads_without_scripts(report, open_page):
     page = open_page(report, java_script_enabled=False)
     assert page.locator("h1").is_visible() and page.locator("#figure-loss .across").is_visible()
+    choose(page, "metric", "memory")
+    assert units(page) == ["peak memory, GiB"] * 2 or "内存峰值" in units(page)[0]
+    assert page.locator(".save button").count() == 0, "a button that could do nothing"
+
+
+# ---- the ranking -----------------------------------------------------
+
+
+def choose(page, name, value):
+    page.locator(f'label:has([name="{name}"][value="{value}"])').click()
+
+
+def units(page):
+    return page.locator(".units > :first-child:visible").all_inner_texts()
+
+
+def shown(page):
+    """The rows that are seen, of each track: name, value, ratio, from top to bottom."""
+    script = """panels => panels.map(panel =>
+        [...panel.querySelectorAll('.ranking li')].filter(row => row.checkVisibility())
+            .sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)
+            .map(row => ['.name', '.value', '.ratio'].map(
+                of => row.querySelector(of).innerText)))"""
+    return page.locator(".panel:visible").evaluate_all(script)
+
+
+@pytest.fixture
+def english(reports):
+    return reports["en"].as_uri()
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_the_first_screen_is_the_answer(size, report, open_page):
+    """The headline and a picture; on a desk those of all tracks."""
+    page = open_page(report, size)
+    bottoms = page.locator("h1, .ranking:visible").evaluate_all(
+        "all => all.map(e => e.getBoundingClientRect().bottom)"
+    )
+    assert len(bottoms) == 3
+    assert max(bottoms[:2] if size == PHONE else bottoms) <= size["height"]
+
+
+def test_a_page_opens_with_the_first_scenario_and_the_time_of_an_epoch(english, open_page):
+    tutorial, controlled = shown(open_page(english))
+    assert [name for name, *_ in tutorial] == ["MXNet", "PyTorch"]
+    assert [name for name, *_ in controlled] == ["NumPy", "PyTorch", "MXNet"]
+    assert tutorial[0][2] == "best" and "slower" in tutorial[1][2]
+
+
+def test_metric_scenario_baseline_and_order_can_be_chosen_and_competitors_hidden(
+    english, open_page
+):
+    page = open_page(english)
+    page.locator(".choose summary").click()
+    choose(page, "metric", "process")
+    assert units(page) == ["seconds of the whole process"] * 2
+    choose(page, "scenario", "one-thread")
+    assert len(shown(page)) == 2 and shown(page)[1] == [], "controlled has no such scenario"
+    choose(page, "scenario", "baseline")
+    before = shown(page)
+    choose(page, "baseline", "pytorch-cpu")
+    ratios = {name: ratio for name, _, ratio in shown(page)[1]}
+    assert ratios["PyTorch"] == "1" and float(ratios["MXNet"].split()[0]) > 1
+    choose(page, "order", "config")
+    assert [name for name, *_ in shown(page)[1]] == ["PyTorch", "MXNet", "NumPy"]
+    choose(page, "show", "mxnet-cpu")
+    assert [name for name, *_ in shown(page)[1]] == ["PyTorch", "NumPy"]
+    page.reload()
+    assert [name for name, *_ in shown(page)[1]] == ["PyTorch", "NumPy"], "kept in the address"
+    for name, value in (("show", "mxnet-cpu"), ("order", "value"), ("baseline", "best")):
+        choose(page, name, value)
+    assert shown(page) == before
+    choose(page, "metric", "epoch")
+    assert "#" not in page.url, "as it opens"
+
+
+def test_a_view_can_be_sent_as_an_address(english, open_page):
+    page = open_page(f"{english}#metric=memory&hide=mxnet-cpu&baseline=pytorch-cpu")
+    assert units(page) == ["peak memory, GiB"] * 2
+    assert [name for name, *_ in shown(page)[0]] == ["PyTorch"]
+    for unknown in ("#metric=charm", "#gate", "#metric=memory&baseline=%22%5D"):
+        page = open_page(f"{english}{unknown}")
+        assert shown(page)[1] and page.complaints == []
+
+
+def test_without_its_baseline_a_panel_keeps_the_ratios_to_the_best(english, open_page):
+    """NumPy takes no part in the tutorial's track."""
+    tutorial, _ = shown(open_page(f"{english}#baseline=numpy-cpu"))
+    assert tutorial[0][2] == "best"
+
+
+def test_the_choices_are_made_by_the_keyboard_alone(english, open_page):
+    page = open_page(english)
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    assert units(page) == ["seconds of the first epoch"] * 2
+    outline = "getComputedStyle(document.activeElement.closest('label')).outlineStyle"
+    assert page.evaluate(outline) == "solid"
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.value") == "one-thread"
+
+
+def test_pictures_and_tables_can_be_saved(english, open_page):
+    page = open_page(english)
+    for kind, begins in (("SVG", b"<svg"), ("PNG", b"\x89PNG")):
+        with page.expect_download() as download:
+            page.locator("#figure-loss .save button", has_text=kind).click()
+        assert download.value.suggested_filename == f"loss.{kind.lower()}"
+        assert Path(download.value.path()).read_bytes().startswith(begins)
+    with page.expect_download() as download:
+        page.locator("#data a", has_text="runs.csv").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0].endswith(",record") and lines[1].split(",")[-1].startswith("/")
+    assert len(lines) == 1 + 35
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_a_checker_of_accessibility_finds_nothing(size, scheme, report, open_page):
+    page = open_page(report, size, color_scheme=scheme, bypass_csp=True)
+    page.evaluate(UNFOLD)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_page_of_nine_is_accessible_too(of_nine, open_page):
+    found = Axe().run(open_page(of_nine, bypass_csp=True))
+    assert found.violations_count == 0, found.generate_report()
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_the_page_never_scrolls_sideways(size, report, open_page):
     page = open_page(report, size)
-    page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+    page.evaluate(UNFOLD)
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= size["width"]
 
@@ -153,7 +285,7 @@ def test_a_picture_fits_its_window(size, report, open_page):
 
 def test_no_line_of_code_is_cut_off_on_a_desk(report, open_page):
     page = open_page(report)
-    blocks = page.locator("#code > .side-by-side pre")
+    blocks = page.locator("#code > details[open] pre")
     assert blocks.count() == 10
     assert not any(blocks.evaluate_all("all => all.map(e => e.scrollWidth > e.clientWidth)"))
 
@@ -175,15 +307,16 @@ def test_the_figures_ink_follows_the_page_into_the_dark(report, open_page):
     assert paper < 200 < 600 < ink == label
 
 
-def test_it_prints_dark_on_white_with_everything_unfolded(report, open_page, tmp_path):
+def test_it_prints_dark_on_white_on_few_sheets_with_the_code(report, open_page, tmp_path):
     page = open_page(report, color_scheme="dark")
     page.emulate_media(media="print")
     paper, ink, label = colors(page)
     assert label == ink < 200 < 600 < paper
-    assert page.locator("#setup details table").is_visible()
+    assert page.locator("#code pre").last.is_visible()
+    assert not page.locator("#setup details table").is_visible(), "long, and folded"
     assert not page.locator("nav").is_visible()
     pdf = page.pdf(format="A4", path=tmp_path / "report.pdf")
-    assert pdf.startswith(b"%PDF") and len(re.findall(rb"/Type\s*/Page\b", pdf)) > 5
+    assert pdf.startswith(b"%PDF") and 5 < len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 12
 
 
 def test_a_picture_is_named_for_those_who_do_not_see_it(report, open_page):
@@ -193,7 +326,6 @@ def test_a_picture_is_named_for_those_who_do_not_see_it(report, open_page):
     assert all(len(name) > 15 for name in names)
 
 
-UNFOLD = "for (const d of document.querySelectorAll('details')) d.open = true"
 SCROLLED = """all => all.map(e => {
     e.scrollLeft = 1e5;
     const first = e.querySelector('th[scope=row]') ?? e.firstElementChild;

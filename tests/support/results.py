@@ -51,7 +51,7 @@ def tables(folder: Path, config: dict) -> dict[str, pd.DataFrame]:
         for number in range(config["rounds"])
         for name in experiment.competitors(track)
     ]
-    runs, epochs = collect.tables(paths, results, config["comparison"]["warmup_epochs"])
+    runs, epochs = collect.tables(paths, results, config["comparison"])
     made = {"runs": runs, "epochs": epochs, "audit": NO_FINDINGS}
     made |= {"gate": gate(runs), "gate_steps": gate_steps(runs), "tutorial_check": check(epochs)}
     return compared(made, config)
@@ -187,8 +187,8 @@ def html(results: Results, figures: dict[str, str] | None = None) -> str:
     empty = '<?xml version="1.0"?><svg width="360pt" height="72pt" viewBox="0 0 360 72"></svg>'
     shapes = [f"{name}{shape}" for name in results.text["figures"] for shape in ("", "-narrow")]
     figures = figures or dict.fromkeys(shapes, empty)
-    style = (REPORT / "style.css").read_text()
-    return page(results, figures, REPORT / "template.html.j2", style)
+    style, script = ((REPORT / name).read_text() for name in ("style.css", "page.js"))
+    return page(results, figures, REPORT / "template.html.j2", style, script)
 
 
 def root_with(folder: Path, **frameworks: dict) -> Path:

@@ -100,6 +100,7 @@ rule report:
         runs=f"results/runs.{FORM}",
         epochs=f"results/epochs.{FORM}",
         audit="results/audit.csv",
+        ranking="results/ranking.csv",
         comparison="results/comparison.csv",
         remarks="results/remarks.csv",
         thread_effect="results/thread_effect.csv",
@@ -121,6 +122,7 @@ rule report:
         text=f"{CODE}/scripts/evenhand/report/text.{config['language']}.yaml",
         template=f"{CODE}/scripts/evenhand/report/template.html.j2",
         style=f"{CODE}/scripts/evenhand/report/style.css",
+        script=f"{CODE}/scripts/evenhand/report/page.js",
     output:
         report=report("results/report.html", category="Page", caption="../report/page.rst"),
     log:

@@ -11,7 +11,7 @@ from evenhand.core.tables import read_table
 from evenhand.report.page import one_record_each, page, read_sources
 from evenhand.report.results import Results
 
-TABLES = ["runs", "epochs", "comparison", "remarks", "thread_effect", "gains", "claims"]
+TABLES = ["runs", "epochs", "ranking", "comparison", "remarks", "thread_effect", "gains", "claims"]
 TABLES += ["loaders", "sizes", "nodes", "gate", "audit", "tutorial_check"]
 
 if __name__ == "__main__":
@@ -32,6 +32,6 @@ if __name__ == "__main__":
         **tables,
     )
     figures = {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in given.figures}
-    style = Path(given.style).read_text(encoding="utf-8")
-    html = page(results, figures, Path(given.template), style)
+    style, script = (Path(given[of]).read_text(encoding="utf-8") for of in ("style", "script"))
+    html = page(results, figures, Path(given.template), style, script)
     Path(snakemake.output.report).write_text(html, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs no network and no script.
+"""The report: one HTML page that needs no network, and is whole without its script.
 
 Sentences and tables are computed in sentences.py and tables.py, fixed words are in
 text.{language}.yaml, the page's shape is in template.html.j2.
@@ -7,6 +7,7 @@ text.{language}.yaml, the page's shape is in template.html.j2.
 import hashlib
 import re
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 import pandas as pd
@@ -24,11 +25,13 @@ from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor
 from evenhand.core.schemas import ROOT
 from evenhand.report import sentences, tables
+from evenhand.report.ranking import Ranking
 from evenhand.report.results import MOST_PLOTTED, Results, contests
 from toolbox.record import Record
 
 # What decides on the numbers, seen from the project's root.
 CODE = ("Snakefile", "config", "envs", "profiles", "requirements.txt", "workflow")
+MOST_DATA = 250_000  # bytes of a table that a page holds to save
 
 
 def code(results: Results) -> list[dict]:
@@ -76,8 +79,9 @@ def read_sources(experiment: Experiment) -> dict[str, dict[str, str]]:
 
 
 def colored(source: str) -> Markup:
-    """Python as HTML whose classes the page's style sheet colors."""
-    return Markup(highlight(source.strip("\n"), PythonLexer(), HtmlFormatter(cssclass="code")))
+    """Python as HTML whose classes the page's style sheet colors; it scrolls by keyboard, too."""
+    code = highlight(source.strip("\n"), PythonLexer(), HtmlFormatter(cssclass="code"))
+    return Markup(code.replace("<pre>", '<pre tabindex="0">'))
 
 
 def commit() -> str | None:
@@ -125,7 +129,29 @@ def inline(svg: str, name: str, label: str) -> Markup:
     )
 
 
-def page(results: Results, figures: dict[str, str], template: Path, style: str) -> str:
+def files(results: Results) -> list[tuple[str, str | None, str]]:
+    """The tables that a reader can save from the page: name, address, size.
+
+    Without an address where a table is too large for a page.
+    """
+    tables = {"comparison": results.comparison, "ranking": results.ranking, "runs": results.runs}
+    found = []
+    for name, table in tables.items():
+        content = table.to_csv(index=False).encode()
+        size, address = f"{len(content) / 1024:,.0f} KiB", None
+        if len(content) <= MOST_DATA:
+            address = f"data:text/csv;base64,{b64encode(content).decode()}"
+        form = results.experiment.table_form if name == "runs" else "csv"
+        found.append((f"{name}.csv" if address else f"{name}.{form}", address, size))
+    return found
+
+
+def allowed(script: str) -> str:
+    """What a content security policy calls the one script that it lets run."""
+    return f"sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+def page(results: Results, figures: dict[str, str], template: Path, style: str, script: str) -> str:
     """The whole page; `figures` holds the text of each SVG file by its name."""
     words = {"confidence": results.confidence, "margin": results.margin}
     words |= results.dataset_words | {"scenario": results.runs["scenario"].iloc[0]}
@@ -154,6 +180,10 @@ def page(results: Results, figures: dict[str, str], template: Path, style: str) 
         text=results.text,
         words=words,
         style=Markup(style),
+        script=Markup(script),
+        script_hash=allowed(script),
+        ranking=Ranking(results),
+        data=files(results),
         figures={
             name: inline(svg, name, captions[name.removesuffix("-narrow")])
             for name, svg in figures.items()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from evenhand.core import axes
@@ -27,6 +28,7 @@ class Results:
     text: dict  # the catalogue of the configuration's language
     runs: pd.DataFrame
     epochs: pd.DataFrame
+    ranking: pd.DataFrame  # everybody vs. everybody by each metric
     comparison: pd.DataFrame
     remarks: pd.DataFrame  # notes on its verdicts
     thread_effect: pd.DataFrame
@@ -133,6 +135,14 @@ def with_first(pairs: pd.DataFrame, most: int) -> pd.DataFrame:
 def number(value: float | None, form: str = ".2f") -> str:
     """A number, never minus zero, or a dash where there is none."""
     return NONE if pd.isna(value) else format(value, f"z{form}")
+
+
+def significant(value: float, digits: int = 2) -> str:
+    """A number to so many digits, with separators of thousands."""
+    if pd.isna(value) or value <= 0:
+        return number(value)
+    behind = digits - 1 - int(np.floor(np.log10(value)))
+    return f"{round(value, behind):,.{max(behind, 0)}f}"
 
 
 def scientific(value: float | None) -> str:

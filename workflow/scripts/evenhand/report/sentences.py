@@ -32,6 +32,7 @@ from evenhand.report.results import (
     number,
     percent,
     scientific,
+    significant,
     times,
     with_first,
 )
@@ -661,14 +662,6 @@ def with_interval(results: Results, row, name: str, form: Callable[[float], str]
 
 def microseconds(seconds: float) -> str:
     return number(1e6 * seconds, ".0f")
-
-
-def significant(value: float) -> str:
-    """A number to two digits, with separators of thousands."""
-    if pd.isna(value) or value <= 0:
-        return number(value)
-    digits = 1 - int(np.floor(np.log10(value)))
-    return f"{round(value, digits):,.{max(digits, 0)}f}"
 
 
 def restarted(results: Results) -> list[str]:

@@ -25,13 +25,13 @@ from evenhand.report.results import (
     gibibytes,
     number,
     percent,
+    significant,
     times,
 )
 from evenhand.report.sentences import (
     UNRANKED,
     microseconds,
     pays_from,
-    significant,
     verdict_words,
     with_interval,
     worker_words,
