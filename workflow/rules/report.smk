@@ -125,6 +125,7 @@ rule report:
         script=f"{CODE}/scripts/evenhand/report/page.js",
     output:
         report=report("results/report.html", category="Page", caption="../report/page.rst"),
+        headline="results/headline.txt",  # for the terminal
     log:
         "logs/report.log",
     localrule: True

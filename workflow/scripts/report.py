@@ -10,6 +10,7 @@ from evenhand.core.program import log_to
 from evenhand.core.tables import read_table
 from evenhand.report.page import one_record_each, page, read_sources
 from evenhand.report.results import Results
+from evenhand.report.sentences import headline
 
 TABLES = ["runs", "epochs", "ranking", "comparison", "remarks", "thread_effect", "gains", "claims"]
 TABLES += ["loaders", "sizes", "nodes", "gate", "audit", "tutorial_check"]
@@ -35,3 +36,4 @@ if __name__ == "__main__":
     style, script = (Path(given[of]).read_text(encoding="utf-8") for of in ("style", "script"))
     html = page(results, figures, Path(given.template), style, script)
     Path(snakemake.output.report).write_text(html, encoding="utf-8")
+    Path(snakemake.output.headline).write_text(f"{headline(results)}\n", encoding="utf-8")
