@@ -24,6 +24,9 @@ include: "workflow/rules/comparison.smk"
 include: "workflow/rules/report.smk"
 
 
+terminal.watch(workflow, EXPERIMENT)
+
+
 rule all:
     default_target: True
     input:

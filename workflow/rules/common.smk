@@ -24,6 +24,7 @@ from evenhand.core.experiment import Experiment
 from evenhand.core.imports import modules_of
 from evenhand.core.schemas import Refused
 from evenhand.environments import deployments, locks
+from evenhand.report import terminal
 from evenhand.rounds import leftovers, nodes, stale_jobs
 from evenhand.rounds.jobs import Jobs
 from evenhand.rounds.schedule import Schedule
