@@ -762,3 +762,57 @@ def test_an_epoch_faster_than_the_machine_multiplies_is_named():
     assert found.check == "peak"
     on_gpu = records.record("pytorch-cuda")
     assert not [*audit_round.peak(on_gpu, flops / 10)], "the peak is the processor's"
+
+
+# ---- energy -------------------------------------------------------------
+
+UNREAD = {"source": "powercap", "domains": [], "reason": "no tree"}
+
+
+def metered(competitor: str = "numpy-cpu", told=(), **joules) -> Measured:
+    """What was measured, with these joules in every epoch instead.
+
+    `told`: what is said of the counters of some parts instead.
+    """
+    right = records.record(competitor).measured
+    epochs = [dataclasses.replace(epoch, **joules) for epoch in right.epochs]
+    return dataclasses.replace(right, epochs=epochs, energy=right.energy | dict(told))
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, set()),
+        ({"told": {"processor": UNREAD}, "processor_joules": None}, set()),
+        ({"told": {"processor": UNREAD}}, {"energy"}),
+        ({"processor_joules": None}, {"energy"}),
+        ({"processor_joules": 0.0}, {"energy"}),
+        ({"processor_joules": 1e6}, {"energy"}),
+        ({"gpu_joules": 5.0}, {"energy"}),
+    ],
+)
+def test_energy_that_nothing_told_or_no_machine_takes_is_named(tmp_path, changes, found):
+    assert checks(tmp_path, "numpy-cpu", measured=vars(metered(**changes))) == found
+
+
+def test_epochs_on_a_gpu_take_no_more_than_the_whole_process():
+    measured = records.record("pytorch-cuda").measured
+    assert not [*audit_record.energy(measured)]
+    watched = measured.gpu | {"energy_joules": sum(e.gpu_joules for e in measured.epochs) / 2}
+    (found,) = audit_record.energy(dataclasses.replace(measured, gpu=watched))
+    assert found.check == "energy" and "in the whole process" in found.finding
+
+
+@pytest.mark.parametrize(
+    ("changes", "valid"),
+    [
+        ({"told": {"processor": UNREAD}, "processor_joules": None}, True),
+        ({"processor_joules": -1.0}, False),
+        ({"told": {"processor": UNREAD | {"reason": "tired"}}}, False),
+        ({"told": {"processor": UNREAD | {"reason": None}}}, False),
+        ({"told": {"processor": UNREAD | {"domains": ["core"]}}}, False),
+    ],
+)
+def test_counters_were_either_read_or_there_is_a_reason(changes, valid):
+    content = dataclasses.replace(records.record(), measured=metered(**changes)).to_dict()
+    assert audit.validator("record").is_valid(content) == valid

@@ -74,10 +74,15 @@ WATCHED = {
     "samples": 10,
     "process_seen": True,
     "process_memory_bytes": 300 * 2**20,
-    "energy_joules": 2.5,
+    "energy_joules": 1e6,
     "throttled": [],
     **dict.fromkeys(["sm_clock_mhz", "memory_clock_mhz", "temperature_celsius", "power_watts"]),
 }
+ENERGY = {
+    "processor": {"source": "powercap", "domains": ["package-0", "dram"], "reason": None},
+    "gpu": {"source": "nvml", "domains": ["gpu"], "reason": None},
+}
+WATTS = {"processor": 45.0, "gpu": 70.0}
 PEAK = {"threads": 2, "flops": 3.2e11, "size": 2048, "core_flops": 1.6e11, "step_seconds": 4e-4}
 PEAK |= {"kernel": "SkylakeX", "library": "openblas 0.3.29"}
 # Seconds of an epoch with default threads, and the share of it spent waiting for the loader, by
@@ -343,6 +348,7 @@ def measurements(
         phases={name: taken and Phase(taken, work[name]) for name, taken in phases.items()},
         first_step_seconds=0.03,
         left_running=0,
+        energy=ENERGY | ({} if axes.device(device)["gpu"] else {"gpu": None}),
         epochs=[
             Epoch(
                 epoch=number,
@@ -353,6 +359,8 @@ def measurements(
                 main_thread_seconds=duration * 0.9,
                 helper_seconds=duration * of_helpers,
                 helpers=training["loader_workers"] if wait_share else 0,
+                processor_joules=duration * WATTS["processor"],
+                gpu_joules=duration * WATTS["gpu"] if axes.device(device)["gpu"] else None,
                 wait_seconds=wait_share and duration * wait_share,
                 steps=losses.shape[1],
                 images=training["train_images"],

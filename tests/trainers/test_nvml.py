@@ -54,7 +54,11 @@ def test_a_record_from_cuda_tells_of_the_gpu(launch, tmp_path):
     assert facts["driver_cuda"] == "12.8"
     assert watched["process_seen"]
     assert watched["process_memory_bytes"] == 300 << 20, "another process was counted"
-    assert watched["energy_joules"] == 2.5
+    joules = [epoch.gpu_joules for epoch in record.measured.epochs]
+    assert all(of_epoch >= 2.5 for of_epoch in joules), "a reading of the counter adds 2.5 J"
+    assert watched["energy_joules"] > sum(joules)
+    told = {"source": "nvml", "domains": ["gpu"], "reason": None}
+    assert record.measured.energy["gpu"] == told
     assert watched["throttled"] == ["power cap"]
     assert watched["power_watts"] == {"min": 70.0, "median": 70.0, "max": 70.0}
     assert watched["temperature_celsius"] is None
@@ -65,6 +69,14 @@ def test_a_record_from_cuda_tells_of_the_gpu(launch, tmp_path):
 def test_a_run_that_was_not_seen_on_the_gpu_says_so(launch, tmp_path):
     assert launch(FAKE_NVML="idle").returncode == 0
     assert not Record.read(tmp_path / "record.json").measured.gpu["process_seen"]
+
+
+def test_a_gpu_without_a_counter_of_energy_says_so(launch, tmp_path):
+    assert launch(FAKE_NVML="old").returncode == 0
+    measured = Record.read(tmp_path / "record.json").measured
+    assert [epoch.gpu_joules for epoch in measured.epochs] == [None, None]
+    told = {"source": "nvml", "domains": [], "reason": "no counter"}
+    assert measured.energy["gpu"] == told and measured.gpu["energy_joules"] is None
 
 
 @pytest.mark.parametrize(

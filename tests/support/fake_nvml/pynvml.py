@@ -1,7 +1,7 @@
 """A test double of nvidia-ml-py: one GPU, on which a process appears once somebody watches.
 
 FAKE_NVML=absent stands for a machine without a driver, FAKE_NVML=idle for a run that never used the
-GPU.
+GPU, FAKE_NVML=old for a GPU that does not count energy.
 """
 
 import os
@@ -57,6 +57,8 @@ def nvmlDeviceGetMemoryInfo(handle):
 
 
 def nvmlDeviceGetTotalEnergyConsumption(handle):
+    if os.environ.get("FAKE_NVML") == "old":
+        raise NVMLError("Not Supported")
     asked["energy"] += 1
     return 2500 * asked["energy"]  # mJ
 

@@ -22,6 +22,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from toolbox.energy import of_gpu, of_processor
 from toolbox.machine import alias, load, machine, other_processes_of_job, where
 from toolbox.nvml import Gpu, NoGpu
 from toolbox.privacy import anonymous_variable
@@ -167,7 +168,8 @@ def main(argv: list[str]) -> int:
         command = trainer_command(args.trainer, args.flags, losses, result_file)
         if not args.no_round_check:
             exit_if_round_was_reopened(opened, args.round, here["job"])
-        stopwatch = Stopwatch()
+        meters = {"processor": of_processor()} | ({"gpu": of_gpu(gpu)} if gpu else {})
+        stopwatch = Stopwatch(**meters)
         status = stopwatch.run(command, env, gpu)
         if not args.no_round_check:
             exit_if_round_was_reopened(opened, args.round, here["job"])
@@ -209,6 +211,7 @@ def main(argv: list[str]) -> int:
             system_seconds=stopwatch.system_seconds,
             phases=phases(stopwatch.parts),
             left_running=stopwatch.left_running,
+            energy={"gpu": None} | {name: meter.description() for name, meter in meters.items()},
             **result["measured"] | {"epochs": epochs(stopwatch.parts, result)},
         ),
         **hidden(where() | {"gpu": gpu_uuid}),
@@ -245,6 +248,8 @@ def epochs(parts: Sequence[Part], result: Mapping) -> list[Epoch]:
             main_thread_seconds=part.work.main_thread,
             helper_seconds=part.work.helpers,
             helpers=part.helpers,
+            processor_joules=part.joules["processor"],
+            gpu_joules=part.joules.get("gpu"),
             **counted,
         )
         for part, counted in zip(clocked, result["measured"]["epochs"], strict=True)

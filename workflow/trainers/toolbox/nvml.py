@@ -9,6 +9,8 @@ import os
 import statistics
 import threading
 
+from toolbox.energy import of_gpu
+
 INTERVAL = 0.1  # seconds between samples; the driver itself renews its figures about as often
 
 # Bits of nvmlClocksEventReasons; those that mean "slower than the GPU could".
@@ -27,6 +29,8 @@ class NoGpu(Exception):
 
 class Gpu:
     """The GPU that the trainer will see first. Raises NoGpu where there is none."""
+
+    domain = "gpu"  # what its counter of energy covers, see toolbox/energy.py
 
     def __init__(self):
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -72,6 +76,13 @@ class Gpu:
             },
         }
 
+    def joules(self) -> float:
+        """Energy of the whole GPU since its driver was loaded; OSError where it does not tell."""
+        try:
+            return self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle) / 1000
+        except self.nvml.NVMLError as error:
+            raise OSError(f"the driver's NVML says: {error}") from None
+
     def watch(self, pid: int) -> "Watch":
         """Sample this GPU while process `pid` runs; used as a context."""
         return Watch(self, pid)
@@ -84,11 +95,12 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.gpu, self.pid = gpu, pid
         self.strangers = self.processes().keys() - {pid}
+        self.meter = of_gpu(gpu)
         self.over = threading.Event()
         self.samples: list[dict] = []
 
     def __enter__(self) -> "Watch":
-        self.energy = self.ask("nvmlDeviceGetTotalEnergyConsumption")
+        self.joules = self.meter.joules()
         self.start()
         return self
 
@@ -133,8 +145,7 @@ class Watch(threading.Thread):
 
     def summary(self) -> dict:
         """Of all samples: least, median and largest; energy in joules over the whole process."""
-        energy = self.ask("nvmlDeviceGetTotalEnergyConsumption")
-        known = energy is not None and self.energy is not None
+        joules = self.meter.joules()
         reasons = 0
         for sample in self.samples:
             reasons |= sample["reasons"]
@@ -142,7 +153,7 @@ class Watch(threading.Thread):
             "samples": len(self.samples),
             "process_seen": any(sample["seen"] for sample in self.samples),
             "process_memory_bytes": max((s["memory"] for s in self.samples), default=0),
-            "energy_joules": (energy - self.energy) / 1000 if known else None,
+            "energy_joules": None if joules is None else joules - self.joules,
             "throttled": [name for bit, name in THROTTLE.items() if reasons & bit],
         } | {
             key: self.spread(key)

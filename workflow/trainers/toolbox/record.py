@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 class NotARecord(ValueError):
@@ -84,6 +84,9 @@ class Epoch:
     main_thread_seconds: float
     helper_seconds: float
     helpers: int  # the most that were seen at work
+    # Of the whole processor and the whole GPU, by their own counters; None where they do not tell.
+    processor_joules: float | None
+    gpu_joules: float | None
     wait_seconds: float | None
     steps: int
     images: int
@@ -118,6 +121,7 @@ class Measured:
     phases: dict[str, Phase | None]
     first_step_seconds: float | None
     left_running: int
+    energy: dict[str, dict | None]  # what told it of the processor and the GPU, or why nothing did
     epochs: list[Epoch]
     weights: dict[str, dict]
 

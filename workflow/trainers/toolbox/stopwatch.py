@@ -1,8 +1,8 @@
 """The clock of a run, in another process than the trainer's: when which part began, and who worked.
 
 The trainer's process says which part begins now, over a socket, and waits until the launcher has
-looked at its clock and at the processor seconds of all processes that the trainer started. The
-launcher also looks now and then in between. Linux, standard library alone.
+looked at its clock, at meters of energy, and at the processor seconds of all processes that the
+trainer started. The launcher also looks now and then in between. Linux, standard library alone.
 """
 
 import ctypes
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
+from toolbox.energy import Meter
 from toolbox.nvml import Gpu
 
 # The parts of a run, in the order in which they begin; `between` and `epochs` take turns.
@@ -70,13 +71,15 @@ class Work:
 
 @dataclass
 class Part:
-    """A part of a run: when it began and ended, and what was worked meanwhile."""
+    """A part of a run: when it began and ended, what was worked and what it took meanwhile."""
 
     name: str
     begin: float  # seconds since the start of the process, as `end`
     before: Work
+    shown: dict[str, float | None]  # by each meter when it began
     end: float = 0.0
     work: Work = field(default_factory=Work)
+    joules: dict[str, float | None] = field(default_factory=dict)  # by each meter
     helpers: int = 0  # the most that were seen at work
 
     @property
@@ -215,13 +218,14 @@ def stat(process: int | str) -> list[bytes]:
 class Stopwatch:
     """Runs one command to its end, keeps its time, and watches its processes; see the module.
 
-    After `run`: `seconds` of the process; its `parts`, which follow one another without a gap;
-    by the kernel's account its `peak_memory_bytes`, and the `user_seconds` and `system_seconds` of
-    all that came from it; `left_running`, how many processes it left; `watched`, what was seen of a
-    GPU.
+    `meters`: of energy, by name. After `run`: `seconds` of the process; its `parts`, which follow
+    one another without a gap; by the kernel's account its `peak_memory_bytes`, and the
+    `user_seconds` and `system_seconds` of all that came from it; `left_running`, how many processes
+    it left; `watched`, what was seen of a GPU.
     """
 
-    def __init__(self):
+    def __init__(self, **meters: Meter):
+        self.meters = meters
         self.parts: list[Part] = []
         self.processes = Processes()
 
@@ -233,7 +237,7 @@ class Stopwatch:
         self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [*command, "--line", str(theirs.fileno())]
         self.start = self.processes.looked = time.monotonic()
-        self.parts.append(Part(PARTS[0], 0.0, Work()))
+        self.parts.append(Part(PARTS[0], 0.0, Work(), self.joules()))
         process = subprocess.Popen(command, env=env, pass_fds=[theirs.fileno()])
         theirs.close()
         self.processes.trainer = process.pid
@@ -248,7 +252,8 @@ class Stopwatch:
         # The kernel's account does not tell the process from the helpers that it waited for.
         before, everything = self.parts[-1].before, self.user_seconds + self.system_seconds
         worked = max(before.process, everything - before.helpers)
-        self.close(self.seconds, replace(before, process=worked))
+        self.close(self.seconds, replace(before, process=worked), self.joules())
+        self.settle_meters()
         return process.returncode
 
     def until_it_ends(self) -> tuple[int, resource.struct_rusage]:
@@ -259,6 +264,7 @@ class Stopwatch:
             pause = max(LOOK_SECONDS, self.processes.cost / LOOK_SHARE)
             if not poll.poll(1000 * pause):
                 self.parts[-1].helpers = max(self.parts[-1].helpers, self.processes.look())
+                self.joules()  # before a counter can run full twice
             elif not self.serve():
                 ended = self.processes.reap(wait=True)
                 break
@@ -276,18 +282,35 @@ class Stopwatch:
 
     def turn_to(self, name: str) -> None:
         """Close the part that runs and open another. What this takes is no part of an epoch."""
-        now = self.now()
+        now, shown = self.now(), self.joules()
         helpers = self.processes.look()
         self.parts[-1].helpers = max(self.parts[-1].helpers, helpers)
         if name == "epochs":
+            shown = self.joules()
             self.processes.look_at_trainer()
             now = self.now()
-        self.close(now, self.processes.work)
-        self.parts.append(Part(name, now, self.processes.work))
+        self.close(now, self.processes.work, shown)
+        self.parts.append(Part(name, now, self.processes.work, shown))
 
-    def close(self, now: float, work: Work) -> None:
+    def close(self, now: float, work: Work, shown: dict[str, float | None]) -> None:
         part = self.parts[-1]
         part.end, part.work = now, work - part.before
+        part.joules = {  # a meter that shows nothing has failed for good
+            name: None if joules is None else joules - part.shown[name]
+            for name, joules in shown.items()
+        }
+
+    def settle_meters(self) -> None:
+        """Keep nothing of a meter that failed, or that counts too coarsely for these epochs."""
+        for name, meter in self.meters.items():
+            meter.settle(part.joules[name] for part in self.parts if part.name == "epochs")
+            if meter.reason:
+                for part in self.parts:
+                    part.joules[name] = None
+
+    def joules(self) -> dict[str, float | None]:
+        """What each meter shows."""
+        return {name: meter.joules() for name, meter in self.meters.items()}
 
     def now(self) -> float:
         return time.monotonic() - self.start

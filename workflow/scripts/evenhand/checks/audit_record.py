@@ -33,6 +33,8 @@ PREPARED_SECONDS = 30.0  # of the processor, before the first clock
 QUOTA_SECONDS = 0.1  # the period of a control group's quota, which a span may touch once more
 WORK = 0.05, 0.02  # processor seconds, and a share of the wall's: what accounts are rounded by
 THREADS = 0.1  # how much more than the number of threads asked for may be at work
+WATTS = 1e5  # more than any one machine draws
+ROUNDING = 1e-9  # of sums of joules
 
 
 class Project:
@@ -127,6 +129,7 @@ def while_timed(
         requested, measured, asynchronous, workers.threads, compiler == "threads"
     )
     yield from helpers(measured, workers.processes, compiler == "processes")
+    yield from energy(measured)
 
 
 def identity(requested: Requested, subject: Run | Proof) -> Iterator[Finding]:
@@ -324,6 +327,28 @@ def helpers(measured: Measured, workers: int, compiles: bool) -> Iterator[Findin
 def within(processor_seconds: float) -> float:
     """So many processor seconds, and what accounts of them are rounded by."""
     return processor_seconds + limit(WORK, processor_seconds)
+
+
+# ---- energy ----------------------------------------------------------
+
+
+def energy(measured: Measured) -> Iterator[Finding]:
+    """Counters that were read counted in every epoch, and no more than is possible."""
+    for part, told in measured.energy.items():
+        joules = [getattr(epoch, f"{part}_joules") for epoch in measured.epochs]
+        if told is None or told["reason"]:
+            if any(of_epoch is not None for of_epoch in joules):
+                yield Finding("energy", f"joules of the {part}, of which nothing was read")
+            continue
+        for epoch, of_epoch in zip(measured.epochs, joules, strict=True):
+            if of_epoch is None or not 0 < of_epoch <= WATTS * epoch.seconds:
+                found = f"{of_epoch} J of the {part} in {epoch.seconds:.2f} s"
+                yield Finding("energy", f"{found} of epoch {epoch.epoch}")
+    whole = measured.gpu and measured.gpu["energy_joules"]
+    in_epochs = sum(epoch.gpu_joules or 0 for epoch in measured.epochs)
+    if whole is not None and in_epochs > whole * (1 + ROUNDING):
+        found = f"{in_epochs:.1f} J of the gpu in the epochs, {whole:.1f} J in the whole process"
+        yield Finding("energy", found)
 
 
 # ---- results ---------------------------------------------------------
