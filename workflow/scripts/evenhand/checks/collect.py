@@ -10,10 +10,11 @@ import pandas as pd
 from evenhand.core import axes
 from evenhand.core.identity import Run
 from evenhand.model.mlp import flop_per_image
-from toolbox.record import Record
+from toolbox.record import Epoch, Measured, Record
 
 EPOCH = ["epoch", "seconds", "wait_seconds", "steps", "images"]
-EPOCH += ["average_loss", "test_loss", "test_accuracy"]
+EPOCH += ["average_loss", "test_loss", "test_accuracy", "processor_joules", "gpu_joules"]
+ROUND = ["track", "scenario", "round"]
 
 
 def identity(record: Record) -> dict:
@@ -32,6 +33,7 @@ def run_row(record: Record, opened: dict, settings: dict) -> dict:
     last = measured.epochs[-1]
     timed = measured.epochs[settings["warmup_epochs"] :]
     seconds = [epoch.seconds for epoch in timed]
+    joules = [energy(measured, epoch) for epoch in timed]
     waits = [epoch.wait_seconds for epoch in timed if epoch.wait_seconds is not None]
     typical = median(seconds)
     flop = flop_per_image(requested.layers) * requested.train_images
@@ -63,6 +65,8 @@ def run_row(record: Record, opened: dict, settings: dict) -> dict:
         "median_epoch_seconds": typical,
         "first_epoch_seconds": measured.epochs[0].seconds,
         "seconds_to_accuracy": seconds_to_accuracy,
+        "median_epoch_joules": None if None in joules else median(joules),
+        "processor_domains": ", ".join(measured.energy["processor"]["domains"]) or None,
         "process_seconds": measured.seconds,
         "import_seconds": phases["import"],
         "load_seconds": phases["load"],
@@ -99,9 +103,28 @@ def run_row(record: Record, opened: dict, settings: dict) -> dict:
 def epoch_rows(record: Record) -> list[dict]:
     """The rows of epochs.csv for one record."""
     return [
-        identity(record) | {column: getattr(epoch, column) for column in EPOCH}
+        identity(record)
+        | {column: getattr(epoch, column) for column in EPOCH}
+        | {"energy_joules": energy(record.measured, epoch)}
         for epoch in record.measured.epochs
     ]
+
+
+def energy(measured: Measured, epoch: Epoch) -> float | None:
+    """Joules of the processor and of the GPU that was used, if any; None unless both are known."""
+    if measured.energy["gpu"] is None:
+        return epoch.processor_joules
+    if None in (parts := (epoch.processor_joules, epoch.gpu_joules)):
+        return None
+    return sum(parts)
+
+
+def empty_mixed_energy(runs: pd.DataFrame, epochs: pd.DataFrame) -> None:
+    """Empty the energy of rounds whose runs read different domains: sums of different things."""
+    domains = runs.groupby(ROUND)["processor_domains"].nunique(dropna=False)
+    mixed = domains.index[domains > 1]
+    for table, column in ((runs, "median_epoch_joules"), (epochs, "energy_joules")):
+        table.loc[pd.MultiIndex.from_frame(table[ROUND]).isin(mixed), column] = None
 
 
 def tables(
@@ -125,4 +148,6 @@ def tables(
         epochs += rows
     if not runs:
         raise ValueError("no record can be read; workflow/scripts/audit.py says why")
-    return pd.DataFrame(runs), pd.DataFrame(epochs)
+    made = pd.DataFrame(runs), pd.DataFrame(epochs)
+    empty_mixed_energy(*made)
+    return made
