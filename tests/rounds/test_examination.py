@@ -6,10 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import yaml
-from examine import programs
+from examine import programs, readable
 
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
@@ -18,6 +19,7 @@ from evenhand.rounds import examination, leftovers
 from evenhand.rounds.nodes import node_class
 from support.checkouts import checkout, planned, snakemake
 from support.deployments import first_on_path
+from toolbox.energy import Meter, of_processor
 from toolbox.record import sha256, write
 
 NUMPY = ROOT / "workflow/trainers/controlled/numpy_mlp.py"
@@ -101,6 +103,21 @@ def test_a_program_that_is_missing_excludes_a_framework_with_a_remedy(tmp_path):
 
 @pytest.mark.fast
 @pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (None, "readable (package-0, dram)"),
+        ("no tree", "not readable here: no powercap tree: a virtual machine or container"),
+        ("denied", "not readable here: only root may read the counters; until the next boot: sudo"),
+    ],
+)
+def test_energy_is_readable_or_there_is_a_remedy(reason, words):
+    counters = [SimpleNamespace(domain=domain) for domain in ("package-0", "dram")]
+    well, said = readable(Meter("powercap", counters, reason))
+    assert well == (reason is None) and said.startswith(words)
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
     ("resources", "folder"),
     [
         ([], "here"),
@@ -153,7 +170,8 @@ def test_who_can_train_is_fit(examine, tmp_path):
     assert found["fit"]
     assert [finding[0] for finding in found["findings"]] == ["environment", "controlled training"]
     around = json.loads((tmp_path / "surroundings.json").read_text())
-    assert {remark[0] for remark in around["remarks"]} == {"disk", "memory", "governor", "load"}
+    remarks = {"disk", "memory", "governor", "load", "energy"}
+    assert {remark[0] for remark in around["remarks"]} == remarks
     assert examine() == found, "rounds would run again for another examination"
 
 
@@ -207,7 +225,7 @@ def test_a_crash_of_the_framework_is_named(examine):
     assert not found["fit"] and "exit status -6" in found["findings"][-1][2]
 
 
-def test_a_gpu_that_a_framework_has_no_kernels_for_is_named_in_the_line(examine):
+def test_a_gpu_that_a_framework_has_no_kernels_for_is_named_in_the_line(examine, tmp_path):
     """What MXNet says on a GPU newer than its wheels, here by a stand-in on a double of NVML."""
     error = "raise RuntimeError('no kernel image is available for execution on the device')"
     found = examine("cuda", change=("run.finish(", f"{error}\nrun.finish("), fake_nvml=True)
@@ -216,6 +234,8 @@ def test_a_gpu_that_a_framework_has_no_kernels_for_is_named_in_the_line(examine)
     assert words["device"] == "A Made-Up GPU, compute capability 8.6"
     line = words["controlled training"]
     assert "on A Made-Up GPU, compute capability 8.6" in line and "no kernel image" in line
+    around = json.loads((tmp_path / "surroundings.json").read_text())
+    assert ["energy of the GPU", True, "readable (gpu)"] in around["remarks"]
 
 
 def test_a_broken_framework_is_named_before_any_round_and_then_excluded(environments, tmp_path):
@@ -274,6 +294,9 @@ def test_asking_the_doctor_again_runs_no_round_again(environments, tmp_path):
     before = (folder / "results/doctor/here/numpy-cpu.surroundings.json").stat().st_mtime_ns
     output = snakemake(folder, "doctor", "--forcerun", "examine")
     assert re.search("numpy-cpu: controlled training +ok  two steps", output)
+    meter = of_processor()  # a remark: the doctor ends well in either case
+    said = "NO  not readable here: " if meter.reason else r"ok  readable \("
+    assert re.search(f": energy +{said}", output)
     after = (folder / "results/doctor/here/numpy-cpu.surroundings.json").stat().st_mtime_ns
     assert after > before, "the doctor did not look again"
     assert planned(folder, "results/runs.csv") == {}

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from toolbox.energy import REASONS, Meter, of_gpu, of_processor
 from toolbox.launch import start
 from toolbox.machine import governor, load, usable_cores, where
 from toolbox.nvml import Gpu, NoGpu
@@ -194,7 +195,23 @@ def remarks(folder: Path) -> list[Finding]:
             f"{governor() or 'not shown'}; steady clocks come with `performance`",
         ),
         ("load", busy < 0.5, f"{busy:.1f} runnable processes a core; close what else runs"),
+        ("energy", *readable(of_processor())),
     ]
+
+
+def energy_of_gpu() -> list[Finding]:
+    """A remark on the GPU that a trainer would see, if there is one."""
+    try:
+        return [("energy of the GPU", *readable(of_gpu(Gpu())))]
+    except NoGpu:
+        return []
+
+
+def readable(meter: Meter) -> tuple[bool, str]:
+    """Whether a meter shows anything, and in words what, or why not and what helps."""
+    if meter.reason:
+        return False, f"not readable here: {REASONS[meter.reason]}"
+    return True, f"readable ({', '.join(meter.description()['domains'])})"
 
 
 def main(argv: list[str]) -> None:
@@ -217,6 +234,8 @@ def main(argv: list[str]) -> None:
         "findings": findings,
     }
     around = {"node": where()["node"], "remarks": remarks(args.examination.parent)}
+    if "--gpu" in args.options:
+        around["remarks"] += energy_of_gpu()
     print(json.dumps(examination | around, indent=1))
     write(args.surroundings, around)
     write(args.examination, examination)
