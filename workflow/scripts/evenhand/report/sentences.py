@@ -764,6 +764,21 @@ def audit_sentence(results: Results) -> str:
     )
 
 
+def energy(results: Results) -> list[str]:
+    """Which counters told the energy of the runs, and why others did not, each once."""
+    text, found = results.text["energy"], {}
+    for record in results.records:
+        for part, told in record.measured.energy.items():
+            if told:
+                sentence = text["not_read" if told["reason"] else "read"].format(
+                    part=text["parts"][part],
+                    domains=results.text["comma"].join(told["domains"]),
+                    reason=text["reasons"].get(told["reason"]),
+                )
+                found[sentence] = None
+    return [*found]
+
+
 def sources(results: Results) -> list[str]:
     """Where each data set comes from, and under which license."""
     form = results.text["again"]["dataset"]

@@ -322,7 +322,7 @@ def run_tables(results: Results) -> list[Table]:
     """A line for each competitor of each track and scenario: medians over the rounds."""
     text, tables = results.text, []
     for track, scenario, group in contests(results.runs):
-        rows = []
+        rows, has_energy = [], group["median_epoch_joules"].notna().any()
         for name in results.present(group["competitor"]):
             runs = group[group["competitor"] == name]
             median, seconds = runs.median(numeric_only=True), runs["median_epoch_seconds"]
@@ -341,14 +341,20 @@ def run_tables(results: Results) -> list[Table]:
                     gibibytes(median["peak_memory_bytes"]),
                     number(median["final_average_loss"], ".4f"),
                     percent(text, median["final_test_accuracy"], ".2f"),
+                    *(energy(text, runs["median_epoch_joules"]) if has_energy else ()),
                 ]
             )
         columns = ["competitor", "rounds", "epoch_seconds", "range", "spread", "process_seconds"]
         columns += ["wait_share", "loader", "share_of_peak", "products", "memory"]
-        columns += ["final_loss", "accuracy"]
+        columns += ["final_loss", "accuracy", *(["energy", "spread"] if has_energy else ())]
         caption = results.contest(track, scenario)
         tables.append(Table(caption, heads(results, columns), rows))
     return tables
+
+
+def energy(text: dict, joules: pd.Series) -> tuple[str, str]:
+    """Joules an epoch, median over the rounds, and their spread."""
+    return number(joules.median(), ".1f"), percent(text, joules.std() / joules.mean(), ".1f")
 
 
 def thread_table(results: Results) -> Table:

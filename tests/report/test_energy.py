@@ -1,0 +1,70 @@
+"""What the page says of energy: joules where counters were read, elsewhere a reason."""
+
+import dataclasses
+
+import pytest
+
+from evenhand.report import sentences
+from evenhand.report import tables as report_tables
+from support import results as made_up
+from toolbox.energy import REASONS
+
+pytestmark = pytest.mark.fast
+
+
+@pytest.fixture(scope="module")
+def config() -> dict:
+    return made_up.config(frameworks=["pytorch", "numpy"], tracks=["controlled"], rounds=3)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, config) -> dict:
+    return made_up.tables(tmp_path_factory.mktemp("made-up"), config)
+
+
+def unread(results, reason: str) -> None:
+    """Have no counter of the results' runs been read, for this reason."""
+    told = {"source": "powercap", "domains": [], "reason": reason}
+    results.runs = results.runs.assign(median_epoch_joules=float("nan"), processor_domains=None)
+    results.records = [
+        dataclasses.replace(
+            record,
+            measured=dataclasses.replace(
+                record.measured, energy=record.measured.energy | {"processor": told}
+            ),
+        )
+        for record in results.records
+    ]
+
+
+def test_where_energy_was_read_each_line_of_runs_has_it_with_its_spread(made, config):
+    results = made_up.results(made, config)
+    runs = made["runs"]
+    own = runs[(runs["scenario"] == "baseline") & (runs["competitor"] == "pytorch-cpu")]
+    joules = own["median_epoch_joules"]
+    table = report_tables.run_tables(results)[0]
+    assert table.head[-2:] == ["Energy, J an epoch", "Spread"]
+    spread = f"{100 * joules.std() / joules.mean():.1f}\N{NO-BREAK SPACE}%"
+    assert table.rows[0][-2:] == [f"{joules.median():.1f}", spread]
+    assert all(len(row) == len(table.head) for row in table.rows)
+    (sentence,) = sentences.energy(results)
+    assert sentence.startswith("Energy of the processor: read from its own counters (package-0, ")
+    assert sentence in made_up.html(results)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("reason", REASONS)
+def test_where_it_was_not_read_the_page_says_why_and_has_no_column(made, config, language, reason):
+    results = made_up.results(dict(made), config, language)
+    unread(results, reason)
+    (table,) = report_tables.run_tables(results)[:1]
+    assert results.text["columns"]["energy"] not in table.head
+    (sentence,) = sentences.energy(results)
+    assert results.text["energy"]["reasons"][reason] in sentence
+
+
+def test_a_run_on_a_gpu_tells_of_both(tmp_path):
+    config = made_up.config(frameworks=["pytorch"], devices=["cuda"], tracks=["controlled"])
+    results = made_up.results(made_up.tables(tmp_path, config), config)
+    of_processor, of_gpu = sentences.energy(results)
+    assert "the processor" in of_processor and "the GPU" in of_gpu
