@@ -16,6 +16,7 @@ METRICS = {
     "process": "process_seconds",
     "accuracy": "seconds_to_accuracy",
     "memory": "peak_memory_bytes",
+    "energy": "median_epoch_joules",
 }
 RANKING = [
     *("track", "scenario", "metric", "competitor", "baseline"),
@@ -27,9 +28,9 @@ def ranking(experiment: Experiment, sound: pd.DataFrame, reasons: Reasons) -> pd
     """What ranking.csv holds: everybody who may be ranked vs. everybody, by each metric.
 
     `sound`: the admitted runs; `reasons`: who must not be ranked. Beside itself, a competitor's row
-    has its `value`, the geometric mean of its rounds in the metric's unit (seconds, bytes); beside
-    another, the `ratio` of the two, in the rounds that both have, with its interval. By a metric
-    that one of its rounds lacks, a competitor is not ranked.
+    has its `value`, the geometric mean of its rounds in the metric's unit (seconds, bytes, joules);
+    beside another, the `ratio` of the two, in the rounds that both have, with its interval. By a
+    metric that one of its rounds lacks, a competitor is not ranked.
     """
     rows, confidence = [], experiment.config["comparison"]["confidence"]
     for (track, scenario), (metric, column) in product(experiment.contests, METRICS.items()):

@@ -28,7 +28,7 @@ SUBS = [(1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)]  # of ticks within a powe
 POWERS = 10.0 ** np.arange(-9, 13)
 FEWEST_TICKS = 3
 GIB = 2**30
-UNITS = {"memory": ("GiB", GIB), "environment": ("GiB", GIB)}  # all others are seconds
+UNITS = {"memory": ("GiB", GIB), "environment": ("GiB", GIB), "energy": ("J", 1)}
 VERDICTS_ON = "epoch"  # the metric that verdicts are about
 
 
