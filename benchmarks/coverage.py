@@ -3,14 +3,15 @@
     python benchmarks/coverage.py [experiments]
 
 The logarithm of a run's seconds is a sum: the competitor's, the machine's at that moment, and
-noise. Prints four Markdown tables:
+noise. Prints five Markdown tables:
 
 - intervals and verdicts of three competitors on a machine that drifts, for our schedule
   (interleaved: each round holds all in a random order) and, for comparison, the usual one (blocked:
   all runs of one competitor, then of the next);
 - the default configuration's page, with Holm's adjustment over each table and over the page;
 - a competitor that is fast or slow by turns;
-- "k more rounds needed", followed once.
+- "k more rounds needed", followed once;
+- rounds that a precision asks for, fixed by the first.
 """
 
 import sys
@@ -30,6 +31,8 @@ SLOW = 0.20  # log seconds between the two modes of a competitor that has two
 DRIFTS = ("none", "trend", "random walk", "step", "interference")
 MARGIN = np.log(1.03)
 FOLLOWED = 100  # whoever is asked for more rounds than this adds so many
+PRECISION = 0.02
+MEDIAN = "rounds"
 
 
 class Page(NamedTuple):
@@ -289,12 +292,56 @@ def prepared_rates(
     return found | {"prepared": PREPARED[rounds]} | last
 
 
+def two_stage_rates(
+    first: int, limit: int, drift: str, experiments: int, seed: int
+) -> dict[str, float]:
+    """An equal pair gets as many rounds as a precision asks for; beside it, what others would do.
+
+    They look after each round from the first ones on, and stop where Student's interval is as
+    narrow, or where the two differ.
+    """
+    d = log_ratios(ONE, [0, 0], limit, experiments, seed, drift)[:, 0]
+    asked = inference.rounds_for_precision(d[:, :first], PRECISION)
+    rounds = np.minimum(asked, limit).astype(int)
+    every = np.arange(experiments)
+
+    def looks(first: int | None) -> dict[str, np.ndarray]:
+        """After each number of rounds, (experiments, numbers)."""
+        counts = range(1, limit + 1)
+        found = [inference.effect(d[:, :count], first=first) for count in counts]
+        return {
+            "covered": np.stack([(of.low <= 1) & (1 <= of.high) for of in found], axis=1),
+            "narrow": np.stack(
+                [np.sqrt(of.high / of.low) <= 1 + PRECISION for of in found], axis=1
+            ),
+            "differs": np.stack([of.p_different <= 0.05 for of in found], axis=1),
+        }
+
+    fixed, student = looks(first), looks(None)
+    for of in student.values():
+        of[:, : first - 1] = False
+    student["narrow"][:, -1] = True  # the limit
+    stops = student["narrow"].argmax(axis=1)
+    return {
+        MEDIAN: np.median(rounds),
+        "cut": np.mean(asked > limit),
+        "coverage": fixed["covered"][every, rounds - 1].mean(),
+        "false difference": fixed["differs"][every, rounds - 1].mean(),
+        "Student’s of all: coverage": student["covered"][every, rounds - 1].mean(),
+        "until narrow: coverage": student["covered"][every, stops].mean(),
+        "until they differ: false difference": student["differs"].any(axis=1).mean(),
+    }
+
+
 def write(rows: Iterator[tuple[dict[str, str], dict[str, float]]]) -> None:
     """A Markdown table: what was simulated, and the rates."""
     for place, (of, found) in enumerate(rows):
         if not place:
             print(table_row([*of, *found]), table_row(["---"] * len(of | found)), sep="\n")
-        cells = (f"{rate:.0f}" if name == ADDED else f"{rate:.3f}" for name, rate in found.items())
+        cells = (
+            f"{rate:.0f}" if name in (ADDED, MEDIAN) else f"{rate:.3f}"
+            for name, rate in found.items()
+        )
         print(table_row([*of.values(), *cells]), flush=True)
     print()
 
@@ -353,4 +400,13 @@ if __name__ == "__main__":
         for rounds in FOLLOWED_FROM[page]
         for truth, of_truth in worlds.items()
         for noise in (0.02, 0.05, 0.3)
+    )
+    write(
+        (
+            {"first": str(first), "limit": str(limit), "drift": drift},
+            two_stage_rates(first, limit, drift, experiments, seed),
+        )
+        for limit in (40, 12)
+        for first in (5, 8, 10)
+        for drift in DRIFTS
     )

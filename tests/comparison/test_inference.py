@@ -422,9 +422,121 @@ def test_the_rounds_needed_decide_four_experiments_of_five(mean, expected):
     assert 0.78 <= decided.mean() <= 0.9
 
 
+@pytest.mark.parametrize(("first", "limit"), [(5, 40), (10, 40), (5, 12)])
+@pytest.mark.parametrize("drift", ["none", "random walk", "step"])
+def test_a_precision_keeps_the_intervals_promise_also_where_the_limit_cuts(
+    simulated, first, limit, drift
+):
+    found = simulated["two_stage_rates"](first, limit, drift, experiments=4000, seed=1945)
+    assert 0.93 <= found["coverage"] <= 0.97
+    assert found["false difference"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 4000)
+
+
+def test_other_ways_to_stop_would_not_keep_it(simulated):
+    found = simulated["two_stage_rates"](5, 40, "none", experiments=4000, seed=1945)
+    assert found["Student’s of all: coverage"] < 0.94
+    assert found["until narrow: coverage"] < 0.93
+    assert found["until they differ: false difference"] > 0.15
+
+
+def test_five_first_rounds_may_miss_what_interferes_and_ten_do_not(simulated):
+    few, more = (
+        simulated["two_stage_rates"](first, 40, "interference", experiments=4000, seed=1945)
+        for first in (5, 10)
+    )
+    assert few["coverage"] < 0.93 < more["coverage"]
+
+
 def test_clean_rounds_are_flagged_in_one_experiment_of_twenty():
     d = np.random.default_rng(1969).normal(size=(4000, 5))
     assert inference.outliers(d).any(axis=1).mean() == pytest.approx(0.05, abs=0.012)
+
+
+# ---- A number of rounds that the first ones fix ----------------------
+
+
+def test_the_spread_is_that_of_the_first_rounds_and_the_mean_that_of_all():
+    """Stein's statistic, worked with SciPy: (mean of N - mu) sqrt(N) / s has Student's n - 1."""
+    d = np.random.default_rng(1945).normal(0.01, 0.03, 14)
+    found = inference.effect(d, first=6)
+    error = d[:6].std(ddof=1) / np.sqrt(14)
+    low, high = stats.t.interval(0.95, df=5, loc=d.mean(), scale=error)
+    assert np.log(found[:3]) == pytest.approx([d.mean(), low, high])
+    assert found.p_different == pytest.approx(2 * stats.t.sf(abs(d.mean()) / error, df=5))
+    inside = np.log(1.03) - abs(d.mean())
+    assert found.p_same == pytest.approx(stats.t.sf(inside / error, df=5))
+
+
+def test_without_more_rounds_it_is_students():
+    d = np.random.default_rng(1945).normal(0.01, 0.03, (7, 6))
+    np.testing.assert_array_equal(inference.effect(d, first=6), inference.effect(d))
+    np.testing.assert_array_equal(inference.effect(d, first=9), inference.effect(d))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_single_first_round_tells_no_spread(first):
+    d = np.array([0.1, 0.2, 0.3])
+    assert np.isnan(inference.effect(d, first=first)).all()
+    assert np.isnan(inference.rounds_needed(d, first=first))
+    assert np.isnan(inference.break_even(d, d, first=first)).all()
+    assert np.isnan(inference.rounds_for_precision(d[:first], 0.02))
+
+
+def test_the_rounds_for_a_precision_are_the_fewest_that_reach_it():
+    for d in np.random.default_rng(1945).normal(0, 0.05, (50, 5)):
+        rounds = int(inference.rounds_for_precision(d, 0.02))
+
+        def half_width(count: int, d=d) -> float:
+            # the others are of no importance: the first alone tell the width
+            found = inference.effect(np.resize(d, count), first=5)
+            return np.log(found.high / found.low) / 2
+
+        assert half_width(rounds) <= np.log(1.02) * (1 + 1e-12)
+        assert rounds == 5 or half_width(rounds - 1) > np.log(1.02)
+
+
+def test_rounds_that_scatter_little_are_enough():
+    assert inference.rounds_for_precision([0.1, 0.1, 0.1], 0.02) == 3
+    assert inference.rounds_for_precision([0.1, 0.1001, 0.0999], 0.02) == 3
+
+
+def test_what_is_between_two_pairs_keeps_the_promise_whichever_of_them_fixed_the_number():
+    rng = np.random.default_rng(1945)
+    shared = rng.normal(0, 0.02, (2, 20_000, 40))  # the pairs have a competitor in common
+    x, y = shared[0] + shared[1], shared[0] + rng.normal(0, 0.03, (20_000, 40))
+    asked = [inference.rounds_for_precision(d[:, :5], 0.02) for d in (x, y)]
+    counts = np.minimum(np.max(asked, axis=0), 40).astype(int)
+    covered = []
+    for count in set(counts):
+        of = counts == count
+        found = inference.effect((y - x)[of, :count], first=5)
+        covered += list((found.low <= 1) & (1 <= found.high))
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.005)
+
+
+def test_rounds_needed_count_on_no_more_degrees_of_freedom_than_the_first_give():
+    d = np.random.default_rng(1945).normal(0.02, 0.09, 12)
+    more = int(inference.rounds_needed(d, first=4))
+    mean, sd = abs(d.mean()), d[:4].std(ddof=1)
+
+    def decided(count: int) -> bool:
+        error = sd / np.sqrt(count)
+        different = (stats.t.ppf(0.975, 3) + stats.t.ppf(0.8, 3)) * error <= mean
+        same = (stats.t.ppf(0.95, 3) + stats.t.ppf(0.9, 3)) * error <= np.log(1.03) - mean
+        return different or same
+
+    assert more > 1 and decided(12 + more) and not decided(11 + more)
+
+
+def test_a_break_even_over_two_stages_is_fiellers_with_the_first_rounds_covariances():
+    rng = np.random.default_rng(0)
+    cost, saving = rng.normal(3, 0.4, 15), rng.normal(0.3, 0.03, 15)
+    even = inference.break_even(cost, saving, first=6)
+    epochs = np.linspace(1, 40, 10_000)
+    left = cost - np.outer(epochs, saving)
+    p_values = inference.effect(left, first=6).p_different
+    kept = epochs[p_values > 0.05]
+    assert (even.low, even.high) == pytest.approx((kept[0], kept[-1]), abs=0.004)
 
 
 # ---- Break-even ------------------------------------------------------

@@ -8,8 +8,15 @@ is its only observation, without unit. All functions are pure. In `d` and `secon
 holds the rounds, so a simulation can pass thousands of experiments at once. docs/statistics.md
 explains the choices and has their error rates.
 
+Where the number of rounds was fixed by the spread of the first ones, `first` is how many these were
+(Stein 1945). Estimates are then of all rounds, and the spread, with its degrees of freedom, is of
+the first ones alone: it is independent of the mean of all, while the spread of all is not, once it
+has had a say in how many these are.
+
 Sources
     Student, "The probable error of a mean", Biometrika 6, 1908
+    Stein, "A two-sample test for a linear hypothesis whose power is independent of the variance",
+        Ann. Math. Stat. 16, 1945
     Fieller, "Some problems in interval estimation", J. Roy. Statist. Soc. B 16, 1954
     Grubbs, "Procedures for detecting outlying observations in samples", Technometrics 11, 1969
     Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6, 1979
@@ -64,7 +71,9 @@ def log_ratios(seconds_a: ArrayLike, seconds_b: ArrayLike) -> np.ndarray:
     return np.log(seconds[0]) - np.log(seconds[1])
 
 
-def effect(d: ArrayLike, margin: float = 0.03, confidence: float = 0.95) -> Effect:
+def effect(
+    d: ArrayLike, margin: float = 0.03, confidence: float = 0.95, first: int | None = None
+) -> Effect:
     """The ratio of A to B, its interval, and its two tests; `d` of shape (..., rounds).
 
     With n rounds, m = mean(d), s = sd(d) with n - 1 degrees of freedom, and e = s / sqrt(n):
@@ -75,18 +84,20 @@ def effect(d: ArrayLike, margin: float = 0.03, confidence: float = 0.95) -> Effe
         p_same      = the larger p-value of two one-sided tests, for "the ratio lies outside
                       1/(1+margin) to 1+margin", on the log scale -+ln(1+margin)  (Schuirmann 1987)
 
-    Fewer than two rounds, or a NaN among them, give NaN. Without any variance the statistics take
-    their limits: an interval of width zero, p-values of 0 or 1.
+    With `first`, s and its degrees of freedom are of so many first rounds          (Stein 1945).
+    Fewer than two rounds that tell s, or a NaN among all, give NaN. Without any variance the
+    statistics take their limits: an interval of width zero, p-values of 0 or 1.
     """
     d = np.asarray(d, dtype=float)
-    rounds = d.shape[-1]
-    if rounds < 2:
+    spreading = d[..., :first]
+    freedom = spreading.shape[-1] - 1
+    if freedom < 1:
         return Effect(*[np.full(d.shape[:-1], np.nan)[()]] * 5)
     mean = d.mean(axis=-1)
-    error = d.std(axis=-1, ddof=1) / np.sqrt(rounds)
-    half_width = student.ppf((1 + confidence) / 2, rounds - 1) * error
-    p_different = 2 * student.sf(_statistic(np.abs(mean), error), rounds - 1)
-    p_same = student.sf(_statistic(np.log1p(margin) - np.abs(mean), error), rounds - 1)
+    error = spreading.std(axis=-1, ddof=1) / np.sqrt(d.shape[-1])
+    half_width = student.ppf((1 + confidence) / 2, freedom) * error
+    p_different = 2 * student.sf(_statistic(np.abs(mean), error), freedom)
+    p_same = student.sf(_statistic(np.log1p(margin) - np.abs(mean), error), freedom)
     return Effect(
         np.exp(mean), np.exp(mean - half_width), np.exp(mean + half_width), p_different, p_same
     )
@@ -150,8 +161,30 @@ def change_verdict(change: ArrayLike, p_changed: ArrayLike, confidence: float = 
     )
 
 
+def rounds_for_precision(d: ArrayLike, precision: float, confidence: float = 0.95) -> np.ndarray:
+    """How many rounds in all give an interval of this precision; `d` of the first, (..., rounds).
+
+    The smallest N, and no fewer than there are, at which (Stein 1945)
+
+        t(1 - alpha/2, n-1) s / sqrt(N) <= ln(1 + precision)
+
+    with n and s of the first rounds, which the interval keeps whatever the others are. NaN for
+    fewer than two rounds.
+    """
+    d = np.asarray(d, dtype=float)
+    rounds = d.shape[-1]
+    if rounds < 2:
+        return np.full(d.shape[:-1], np.nan)[()]
+    half_width = student.ppf((1 + confidence) / 2, rounds - 1) * d.std(axis=-1, ddof=1)
+    return np.maximum(rounds, np.ceil((half_width / np.log1p(precision)) ** 2))
+
+
 def rounds_needed(
-    d: ArrayLike, tests: int = 1, margin: float = 0.03, confidence: float = 0.95
+    d: ArrayLike,
+    tests: int = 1,
+    margin: float = 0.03,
+    confidence: float = 0.95,
+    first: int | None = None,
 ) -> np.ndarray:
     """How many rounds more than `d` holds until a verdict is likely; `d` of shape (..., rounds).
 
@@ -164,22 +197,24 @@ def rounds_needed(
     with alpha = (1 - confidence) / tests. `tests`: how many differences, changes and gains are
     tested together; alpha is then Holm's strictest step for a difference. Sameness is adjusted over
     pairs and gains alone, which are fewer where changes are tested too: its condition is a little
-    stricter than it need be. Returns N - rounds, at least 1, or infinity where that is more than
-    1000; NaN for fewer than two rounds. m and s are estimates: this plans the size of the next
-    experiment and promises nothing.
+    stricter than it need be. With `first`, s is of so many first rounds, and their degrees of
+    freedom stand for N-1, since no later round adds any. Returns N - rounds, at least 1, or
+    infinity where that is more than 1000; NaN where fewer than two rounds tell s. m and s are
+    estimates: this plans the size of the next experiment and promises nothing.
     """
     d = np.asarray(d, dtype=float)
-    rounds = d.shape[-1]
-    if rounds < 2:
+    rounds, spreading = d.shape[-1], d[..., :first]
+    if spreading.shape[-1] < 2:
         return np.full(d.shape[:-1], np.nan)[()]
     more = np.arange(1, MOST_ROUNDS + 1)
     total = rounds + more
+    freedom = total - 1 if first is None else spreading.shape[-1] - 1
     alpha = (1 - confidence) / tests
     mean = np.abs(d.mean(axis=-1, keepdims=True))
-    error = d.std(axis=-1, ddof=1, keepdims=True) / np.sqrt(total)
+    error = spreading.std(axis=-1, ddof=1, keepdims=True) / np.sqrt(total)
 
     def reach(level: float, power: float) -> np.ndarray:
-        return (student.ppf(level, total - 1) + student.ppf(power, total - 1)) * error
+        return (student.ppf(level, freedom) + student.ppf(power, freedom)) * error
 
     enough = (reach(1 - alpha / 2, POWER) <= mean) | (
         reach(1 - alpha, (1 + POWER) / 2) <= np.log1p(margin) - mean
@@ -200,7 +235,9 @@ def words(verdict: str, needed: float, margin: float = 0.03) -> str:
     return f"undecided, about {needed:.0f} more round{'s' if needed > 1 else ''} needed"
 
 
-def break_even(cost: ArrayLike, saving: ArrayLike, confidence: float = 0.95) -> BreakEven:
+def break_even(
+    cost: ArrayLike, saving: ArrayLike, confidence: float = 0.95, first: int | None = None
+) -> BreakEven:
     """After how many epochs a way that costs more once is even, by what it saves each epoch.
 
     `cost` and `saving` in seconds, of shape (rounds,), paired. With means c and s, the time that n
@@ -209,17 +246,17 @@ def break_even(cost: ArrayLike, saving: ArrayLike, confidence: float = 0.95) -> 
 
         (s^2 - t^2 v_s) n^2 - 2 (c s - t^2 v_cs) n + (c^2 - t^2 v_c) = 0,
 
-    v_c, v_s and v_cs being the variances and the covariance of the means. Where s is not different
-    from 0 by the same test, there is no such interval, and the rounds do not tell; where it is
-    below, the answer is never.
+    v_c, v_s and v_cs being the variances and the covariance of the means, with `first` those that
+    so many first rounds tell. Where s is not different from 0 by the same test, there is no such
+    interval, and the rounds do not tell; where it is below, the answer is never.
     """
     cost, saving = (np.asarray(of, float) for of in (cost, saving))
-    rounds = len(cost)
-    if rounds < 2:
+    freedom = len(cost[:first]) - 1
+    if freedom < 1:
         return BreakEven(np.nan, np.nan, np.nan)
     c, s = cost.mean(), saving.mean()
-    (v_c, v_cs), (_, v_s) = np.cov(cost, saving) / rounds
-    t = student.ppf((1 + confidence) / 2, rounds - 1)
+    (v_c, v_cs), (_, v_s) = np.cov(cost[:first], saving[:first]) / len(cost)
+    t = student.ppf((1 + confidence) / 2, freedom)
     square = s**2 - t**2 * v_s
     if square <= 0:
         return BreakEven(np.nan, np.nan, np.nan)
