@@ -106,6 +106,18 @@ def refusal(config: dict, root: Path = ROOT) -> str:
         ({"rounds": 0}, "rounds: 0 is less than the minimum of 1"),
         ({"rounds": "five"}, "rounds: 'five' is not of type 'integer'"),
         ({"rounds": 5.5}, "rounds: 5.5 is not of type 'integer'"),
+        ({"precision": 0}, "precision: 0 is less than or equal to the minimum of 0"),
+        ({"precision": 2}, "precision: 2 is greater than the maximum of 1"),
+        ({"precision": "narrow"}, "precision: 'narrow' is not of type 'number', 'null'"),
+        ({"rounds_at_most": 0}, "rounds_at_most: 0 is less than the minimum of 1"),
+        (
+            {"precision": 0.02, "rounds": 2},
+            "rounds: 2 tell too little of the spread for a precision; 3 or more are needed",
+        ),
+        (
+            {"precision": 0.02, "rounds_at_most": 4},
+            "rounds_at_most: 4 is less than the 5 first rounds",
+        ),
         (
             {"scenarios__baseline__epochs": 5.5},
             "scenarios.baseline.epochs: 5.5 is not of type 'integer'",
@@ -155,6 +167,10 @@ def refusal(config: dict, root: Path = ROOT) -> str:
 )
 def test_bad_input_gets_one_line_that_names_the_key(changes, named):
     assert named in refusal(changed(**changes))
+
+
+def test_a_limit_of_rounds_limits_nothing_without_a_precision():
+    assert checked(changed(rounds=100))["rounds_at_most"] == 40
 
 
 def test_a_device_without_an_environment_is_refused():
@@ -355,23 +371,30 @@ def test_what_is_shared_is_the_same_in_whatever_order_sections_were_given():
     assert json.dumps(shareable(config)) == json.dumps(shareable(turned))
 
 
-SAVED = "config, excluded, unknown_images"
+SAVED = "config, excluded, unknown_images, fixed_rounds"
 
 
 def sections(**changes) -> str:
     """What results/configuration.json holds, of which these sections are wrong."""
-    return json.dumps({"config": {}, "excluded": {}, "unknown_images": []} | changes)
+    usual = {"config": {}, "excluded": {}, "unknown_images": [], "fixed_rounds": []}
+    return json.dumps(usual | changes)
+
+
+FIXED = {"track": "controlled", "scenario": "baseline", "wanted": 57, "all": 40, "pairs": []}
 
 
 def test_a_saved_configuration_is_the_experiment_again(tmp_path):
     shared, excluded = shareable(private(tmp_path)), {"mxnet-cpu": "training fails"}
     path = tmp_path / "configuration.json"
-    content = {"config": shared, "excluded": excluded, "unknown_images": ["mnist"]}
-    path.write_text(json.dumps(content))
+    path.write_text(
+        sections(config=shared, excluded=excluded, unknown_images=["mnist"], fixed_rounds=[FIXED])
+    )
     again = saved(path)
     assert again.config == shared and again.config["data"]["folder"] is None
     assert again.competitors("tutorial") == ["pytorch-cpu"]
     assert not again.has_own_images("baseline")
+    assert again.rounds("controlled", "baseline") == 40
+    assert again.rounds("tutorial", "baseline") == 5
     assert list(again.config["scenarios"]) == list(shared["scenarios"])
 
 
@@ -383,6 +406,15 @@ def test_a_saved_configuration_is_the_experiment_again(tmp_path):
         ('{"config": {}}', f"not whole JSON with the keys {SAVED}"),
         (sections(config=[]), "config is not an object"),
         (sections(unknown_images="mnist"), "unknown_images is not a list"),
+        (sections(fixed_rounds={}), "fixed_rounds is not a list"),
+        (
+            sections(fixed_rounds=[{"track": "controlled"}]),
+            "fixed_rounds: a contest lacks one of track, scenario, wanted, all",
+        ),
+        (
+            sections(fixed_rounds=[FIXED | {"all": "40"}]),
+            "fixed_rounds: a contest has '40' for all",
+        ),
         (sections(config={"round": 1}), "config: unknown key `round`"),
     ],
 )

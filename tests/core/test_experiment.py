@@ -126,6 +126,37 @@ def test_more_rounds_change_the_rehearsed_one_only_for_a_new_one():
         )
 
 
+FIXED = [
+    {"track": "tutorial", "scenario": "baseline", "wanted": 7, "all": 7},
+    {"track": "tutorial", "scenario": "one-thread", "wanted": 5, "all": 5},
+    {"track": "controlled", "scenario": "baseline", "wanted": 57, "all": 40},
+]
+
+
+def test_with_a_precision_each_contest_has_rounds_of_its_own():
+    before = of(precision=0.02)
+    after = dataclasses.replace(before, fixed_rounds=FIXED)
+    assert [before.rounds(*contest) for contest in before.contests] == [5, 5, 5]
+    assert [after.rounds(*contest) for contest in after.contests] == [7, 5, 40]
+    paths = after.files_of_all("results/rounds/{track}/{scenario}/{round}.json")
+    assert len(paths) == 7 + 5 + 40
+    assert "results/rounds/tutorial/baseline/6.json" in paths
+    assert "results/rounds/tutorial/baseline/7.json" not in paths
+
+
+def test_more_rounds_for_a_precision_rehearse_the_same_one():
+    for seed in range(20):
+        before = of(precision=0.02, seed=seed)
+        after = dataclasses.replace(before, fixed_rounds=FIXED)
+        contest = ("controlled", "baseline")
+        assert after.rehearsed(*contest) == before.rehearsed(*contest) < 5
+
+
+def test_all_rounds_tell_the_spread_unless_a_precision_is_asked():
+    assert of().first_rounds is None
+    assert of(precision=0.02, rounds=8).first_rounds == 8
+
+
 def test_a_training_has_everything_that_its_data_set_adds():
     training = of().training("baseline")
     assert training == {
@@ -175,6 +206,8 @@ def test_the_number_of_runs_decides_the_form_of_tables():
     most = experiment.MOST_RUNS_IN_CSV // a_round
     assert of(rounds=most).table_form == "csv"
     assert of(rounds=most + 1).table_form == "parquet"
+    assert of(rounds_at_most=most + 1).table_form == "csv"
+    assert of(precision=0.02, rounds_at_most=most + 1).table_form == "parquet"
 
 
 def test_an_experiment_of_another_project_asks_that_projects_files(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
 from evenhand.rounds.plan import plan
+from toolbox.record import write
 
 pytestmark = pytest.mark.fast
 
@@ -86,3 +87,54 @@ def test_a_round_that_is_made_again_counts_as_a_whole(tmp_path):
             run(tmp_path, number, competitor)
     again = {f"{tmp_path}/rounds/controlled/baseline/1.json": "its job did not finish the round"}
     assert "3 rounds, 2 timed runs to do" in plan(experiment(), tmp_path, again)
+
+
+# ---- With a precision ------------------------------------------------
+
+
+def to_be_fixed(**changes) -> Experiment:
+    return experiment(**{"precision": 0.02, "rounds_at_most": 10} | changes)
+
+
+def first_rounds(results, asked: Experiment) -> None:
+    """The first rounds are there, and by them seven of all are fixed."""
+    for number in range(3):
+        for competitor in ("pytorch-cpu", "numpy-cpu"):
+            run(results, number, competitor)
+    contest = {"track": "controlled", "scenario": "baseline", "wanted": 7, "all": 7, "pairs": []}
+    write(results / "rounds.json", asked.fixing | {"contests": [contest]})
+
+
+def test_before_the_rounds_are_fixed_it_says_how_many_there_may_be(tmp_path):
+    said = plan(to_be_fixed(), tmp_path).splitlines()
+    assert said[0].startswith("The plan: 3 rounds, then up to 10, 6 to 20 timed runs to do")
+    assert said[-1] == "On a cluster: 3 to 10 jobs, 0.0 to 0.1 node-hours, 0.0 GPU-hours."
+    assert re.match("About 1 to [2-9] min of timed runs; ", said[-2])  # 10 s a run, by the guess
+
+
+def test_once_they_are_fixed_it_counts_all_of_them(tmp_path):
+    first_rounds(tmp_path, to_be_fixed())
+    said = plan(to_be_fixed(), tmp_path)
+    assert "The plan: 3 rounds, then 7 in all, 8 timed runs to do" in said
+    contest = "pytorch-cpu, numpy-cpu  3 rounds, then 7 in all  (3 of 7 rounds are there)"
+    assert f"  controlled baseline   {contest}" in said
+    assert "On a cluster: 4 jobs" in said
+
+
+def test_what_was_fixed_for_another_precision_does_not_count(tmp_path):
+    first_rounds(tmp_path, to_be_fixed())
+    assert "3 rounds, then up to 10, 0 to 14 timed runs" in plan(
+        to_be_fixed(precision=0.05), tmp_path
+    )
+    assert "3 rounds, 0 timed runs to do" in plan(experiment(rounds_at_most=10), tmp_path)
+
+
+def test_a_first_round_that_is_made_again_may_fix_another_number(tmp_path):
+    first_rounds(tmp_path, to_be_fixed())
+    again = {f"{tmp_path}/runs/controlled/baseline/1/numpy-cpu.json"}
+    assert "3 rounds, then up to 10, 1 to 15 timed runs" in plan(to_be_fixed(), tmp_path, again)
+
+
+def test_with_nobody_left_there_is_nothing_to_plan(tmp_path):
+    nobody = {"pytorch-cpu": "it cannot train", "numpy-cpu": "it cannot train"}
+    assert plan(to_be_fixed(excluded=nobody), tmp_path).endswith("Every run is there.")

@@ -29,6 +29,16 @@ def test_rounds_come_one_after_another_and_each_is_opened_before_its_runs(schedu
     assert by_priority == turns
 
 
+def test_rounds_that_a_precision_adds_come_after_all_first_ones(tmp_path):
+    experiment = Experiment(checked({"rounds": 3, "precision": 0.02, "rounds_at_most": 4}))
+    schedule = Schedule(experiment, tmp_path, "here", {})
+    *first, added = (
+        [schedule.priority(Round(*contest, number), None) for contest in experiment.contests]
+        for number in range(4)
+    )
+    assert 0 < max(added) < min(map(min, first))
+
+
 def test_a_round_keeps_the_order_it_was_opened_with(schedule, tmp_path):
     round_ = Round("controlled", "baseline", 1)
     names = schedule.experiment.competitors("controlled")

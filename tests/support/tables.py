@@ -20,6 +20,7 @@ def write_tables(
     """Write all tables that follow from the records, and the configuration; what was computed."""
     content = {"config": shareable(experiment.config), "excluded": experiment.excluded}
     content["unknown_images"] = list(experiment.unknown_images)
+    content["fixed_rounds"] = list(experiment.fixed_rounds)
     write(results / "configuration.json", content)
     with whole_audit.called_results(results):
         here = whole_audit.RESULTS

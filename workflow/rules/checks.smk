@@ -10,6 +10,7 @@ rule configuration:
     """What the tables are made with; without its user's paths and passwords, so that it can be shared."""
     input:
         datasets=files_of_all("results/data/{dataset}/facts.json"),
+        rounds=[ROUNDS] if config["precision"] else [],
         code=code_of("configuration"),
     output:
         "results/configuration.json",
@@ -28,8 +29,8 @@ rule collect:
     """Two tidy tables of all records: one row a run, one row an epoch."""
     input:
         JOBS.somebody,
-        records=files_of_all("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
-        rounds=files_of_all("results/rounds/{track}/{scenario}/{round}.json"),
+        records=of_all_rounds("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
+        rounds=of_all_rounds("results/rounds/{track}/{scenario}/{round}.json"),
         code=code_of("collect"),
     output:
         runs=f"results/runs.{FORM}",
@@ -48,8 +49,8 @@ rule collect:
 rule audit:
     """Every record, proof and round checked, before anything is compared."""
     input:
-        records=files_of_all("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
-        rounds=files_of_all("results/rounds/{track}/{scenario}/{round}.json"),
+        records=of_all_rounds("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
+        rounds=of_all_rounds("results/rounds/{track}/{scenario}/{round}.json"),
         proofs=PROOFS,
         locks=files_of_all(f"{ENVS}/{{competitor}}.lock"),
         schemas=[f"{CODE}/schemas/record.schema.yaml", f"{CODE}/schemas/round.schema.yaml"],
@@ -72,8 +73,8 @@ rule gate:
     """Every gated run against the reference: step by step in float64, within stated limits in float32."""
     input:
         proofs=PROOFS,
-        records=files_of_all("results/runs/{track}/{scenario}/{round}/{competitor}.json", GATED),
-        references=files_of_all("results/reference/{training}/{round}.npz", GATED),
+        records=of_all_rounds("results/runs/{track}/{scenario}/{round}/{competitor}.json", GATED),
+        references=of_all_rounds("results/reference/{training}/{round}.npz", GATED),
         audit="results/audit.csv",
         axes=JOBS.axis_files("tracks"),
         code=code_of("gate"),

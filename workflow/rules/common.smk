@@ -1,5 +1,6 @@
 # What the rules of all phases share: paths, the experiment, and which files all of its runs have.
 
+import dataclasses
 import os
 import re
 import sys
@@ -15,12 +16,14 @@ if not os.path.isdir(HERE):
     raise WorkflowError("Evenhand runs from a clone: name its workflow/Snakefile by path")
 CODE, ENVS = os.path.relpath(f"{HERE}/.."), os.path.relpath(f"{HERE}/../../envs")
 CLAIMS = sorted(map(os.path.relpath, glob(f"{HERE}/../../config/claims/*.yaml")))
+ROUNDS = "results/rounds.json"  # their numbers, where a precision is asked
 MAIN = "../envs/main.yaml"  # what programs in workflow/scripts run in, with --sdm conda
 TOOLBOX = sorted([f"{CODE}/trainers/start.py", *glob(f"{CODE}/trainers/toolbox/*.py")])
 sys.path.insert(0, f"{CODE}/scripts")
 
 from evenhand.core import axes, config as configuration
 from evenhand.core.experiment import Experiment
+from evenhand.core.files import read_json
 from evenhand.core.imports import modules_of
 from evenhand.core.schemas import Refused
 from evenhand.environments import deployments, locks
@@ -70,11 +73,29 @@ def code_of(program):
     return [os.path.relpath(path) for path in modules_of(Path(HERE, f"../scripts/{program}.py"))]
 
 
+def all_rounds():
+    """The experiment with all rounds; where a precision is asked, once these have been fixed."""
+    if not config["precision"]:
+        return EXPERIMENT
+    make_again(ROUNDS)
+    content = read_json(Path(checkpoints.fix_rounds.get().output[0]))
+    return dataclasses.replace(EXPERIMENT, fixed_rounds=content["contests"])
+
+
+def of_all_rounds(pattern, tracks=None):
+    """As `files_of_all`, for an input that waits until all rounds are known."""
+
+    def files(wildcards):
+        return all_rounds().files_of_all(pattern, tracks)
+
+    return files
+
+
 # Kinds of nodes are examined apart; who cannot train on those that are requested takes no part.
 NODES = nodes.node_class(getattr(workflow.resource_settings.default_resources, "args", []))
 EXPERIMENT = Experiment(config, leftovers.excluded(Path("results/doctor", NODES)))
 AGAIN = leftovers.to_make_again(EXPERIMENT, Path("results"), NODES)
 SCHEDULE = Schedule(EXPERIMENT, Path("results"), NODES, AGAIN)
-JOBS = Jobs(EXPERIMENT, SCHEDULE, DEPLOYMENT, CODE, TOOLBOX, make_again)
+JOBS = Jobs(EXPERIMENT, all_rounds, SCHEDULE, DEPLOYMENT, CODE, TOOLBOX, make_again)
 files_of_all = EXPERIMENT.files_of_all
 FORM = EXPERIMENT.table_form  # the ending of tables that grow with the runs

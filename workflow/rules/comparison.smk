@@ -1,6 +1,27 @@
 # Who is faster, by how much, and how sure that is.
 
 
+checkpoint fix_rounds:
+    """How many rounds each contest has in all, where a precision is asked: once, by the first ones."""
+    input:
+        records=files_of_all("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
+        rounds=files_of_all("results/rounds/{track}/{scenario}/{round}.json"),
+        code=code_of("fix_rounds"),
+    output:
+        "results/rounds.json",
+    log:
+        "logs/fix_rounds.log",
+    priority: 1_000_000_000  # at once: rounds wait for it
+    localrule: True
+    conda:
+        MAIN
+    params:
+        fixing=EXPERIMENT.fixing,
+        excluded=EXPERIMENT.excluded,
+    script:
+        "../scripts/fix_rounds.py"
+
+
 rule compare:
     """Each pair's ratio with its interval, the verdict that the rounds allow, and remarks on it."""
     input:
@@ -84,5 +105,6 @@ rule compare_nodes:
         MAIN
     params:
         confidence=config["comparison"]["confidence"],
+        first=EXPERIMENT.first_rounds,
     script:
         "../scripts/compare_nodes.py"

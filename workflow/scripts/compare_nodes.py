@@ -10,6 +10,7 @@ if __name__ == "__main__":
     runs, audit, comparison = (
         read_table(snakemake.input[name]) for name in ("runs", "audit", "comparison")
     )
-    table = by_fingerprint(admit(runs, audit), comparison, snakemake.params.confidence)
+    params = snakemake.params
+    table = by_fingerprint(admit(runs, audit), comparison, params.confidence, params.first)
     write_table(table, snakemake.output[0])
     print(table.to_string(index=False))

@@ -41,6 +41,7 @@ GAINS = [
     *("p_value", "p_same", "verdict", "rounds_needed", "cost_seconds", "saving_seconds"),
     *("break_even", "break_even_low", "break_even_high"),
 ]
+BESIDES = ["comparable", "d", "first"]  # of a pair or gain, until it is adjusted
 
 # Why a competitor is not ranked, by (track, scenario, competitor): a remark's code and details.
 Reasons = dict[tuple[str, str, str], tuple[str, dict]]
@@ -150,19 +151,20 @@ def compare(
     competitors: list[str],
     improvements: list[tuple[str, str, str]],
     settings: dict,
+    first: int | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """A row for each pair, for each change of a pair's ratio between two scenarios, for each gain.
 
     `competitors` are in the config's order, of which a pair's b comes first; `improvements` are
     those of the experiment; `sound` are the admitted of `runs`; `settings` is the config's section
-    `comparison`. P-values are Holm-adjusted over everything that can be tested: those of
-    differences, changes and gains together, and those of sameness, which is another kind of error,
-    for themselves.
+    `comparison`; `first` is the experiment's number of rounds that tell the spread. P-values are
+    Holm-adjusted over everything that can be tested: those of differences, changes and gains
+    together, and those of sameness, which is another kind of error, for themselves.
     """
     margin, confidence = settings["margin"], settings["confidence"]
-    pairs = _pairs(runs, sound, reasons, competitors, settings)
-    changes = _changes(sound, reasons, competitors, confidence)
-    gains = _gains(runs, sound, reasons, competitors, improvements, settings)
+    pairs = _pairs(runs, sound, reasons, competitors, settings, first)
+    changes = _changes(sound, reasons, competitors, confidence, first)
+    gains = _gains(runs, sound, reasons, competitors, improvements, settings, first)
 
     tested = [pairs, changes, gains]
     adjusted = inference.holm(pd.concat([table["p_value"] for table in tested]))
@@ -178,10 +180,10 @@ def compare(
         verdicts = inference.verdict(table["ratio"], table["p_value"], of_table, confidence)
         table["verdict"] = np.where(table["comparable"], verdicts, "not comparable")
         table["rounds_needed"] = [
-            inference.rounds_needed(d, tests, margin, confidence)
-            if verdict == "undecided"
+            inference.rounds_needed(row.d, tests, margin, confidence, row.first)
+            if row.verdict == "undecided"
             else np.nan
-            for d, verdict in zip(table["d"], table["verdict"], strict=True)
+            for row in table[["d", "first", "verdict"]].itertuples()
         ]
     pairs["words"] = [
         inference.words(verdict, needed, margin)
@@ -206,10 +208,12 @@ def _pairs(
     reasons: Reasons,
     competitors: list[str],
     settings: dict,
+    first: int | None,
 ) -> pd.DataFrame:
     """What the rounds say about each pair: the table's columns before adjustment and verdict.
 
-    Besides them: `comparable`, and `d`, the log ratios of the pair's rounds.
+    Besides them: `comparable`, `d`, the log ratios of the pair's rounds, and `first`, how many of
+    these tell the spread.
     """
     rows = []
     for (track, scenario), here in runs.groupby(CONTEST, sort=False):
@@ -219,6 +223,7 @@ def _pairs(
             paired = pair(sound_here, a, b)
             comparable = not any((track, scenario, name) in reasons for name in (a, b))
             tested = paired["d"] if comparable else []
+            telling = among_first(paired.index, first)
             rows.append(
                 {
                     "track": track,
@@ -226,19 +231,24 @@ def _pairs(
                     "a": a,
                     "b": b,
                     "rounds": len(paired),
-                    **_effect(tested, settings),
+                    **_effect(tested, settings, telling),
                     "spread_a": spread(sound_here, a),
                     "spread_b": spread(sound_here, b),
                     "outliers": ";".join(map(str, paired.index[inference.outliers(paired["d"])])),
                     "comparable": comparable,
                     "d": paired["d"].to_numpy(),
+                    "first": telling,
                 }
             )
-    return pd.DataFrame(rows, columns=[*COMPARISON, "comparable", "d"])
+    return pd.DataFrame(rows, columns=[*COMPARISON, *BESIDES])
 
 
 def _changes(
-    sound: pd.DataFrame, reasons: Reasons, competitors: list[str], confidence: float
+    sound: pd.DataFrame,
+    reasons: Reasons,
+    competitors: list[str],
+    confidence: float,
+    first: int | None,
 ) -> pd.DataFrame:
     """How a pair's ratio changes from a track's first scenario, x, to another, before adjustment.
 
@@ -261,7 +271,11 @@ def _changes(
                 both = both[both["fingerprint_x"] == both["fingerprint_y"]]
                 if both.empty:
                     continue
-                found = inference.effect(both["d_y"] - both["d_x"], confidence=confidence)
+                found = inference.effect(
+                    both["d_y"] - both["d_x"],
+                    confidence=confidence,
+                    first=among_first(both.index, first),
+                )
                 ratios = np.exp([both["d_x"].mean(), both["d_y"].mean()])
                 tested = found.ratio, found.low, found.high, found.p_different
                 rows.append((track, a, b, x, y, len(both), *ratios, *tested))
@@ -275,13 +289,14 @@ def _gains(
     competitors: list[str],
     improvements: list[tuple[str, str, str]],
     settings: dict,
+    first: int | None,
 ) -> pd.DataFrame:
     """What a track brings each competitor over the track that it improves, before adjustment.
 
     Rounds are paired by number, where both tracks have the competitor on one kind of machine. A
     process takes cost + epochs * seconds, the toolbox's own work aside: `cost_seconds` is what the
     track costs more once, `saving_seconds` what it saves each epoch, and `break_even` follows from
-    both. Besides the table's columns: `comparable` and `d`, as `_pairs` has them.
+    both. Besides the table's columns: `comparable`, `d` and `first`, as `_pairs` has them.
     """
     rows = []
     for track, improves, scenario in improvements:
@@ -299,7 +314,8 @@ def _gains(
             d = inference.log_ratios(both[f"{SECONDS}_a"], both[f"{SECONDS}_b"])
             cost = _once(both, "a") - _once(both, "b")
             saving = (both[f"{SECONDS}_b"] - both[f"{SECONDS}_a"]).to_numpy()
-            even = inference.break_even(cost, saving, settings["confidence"])
+            telling = among_first(both.index, first)
+            even = inference.break_even(cost, saving, settings["confidence"], telling)
             rows.append(
                 {
                     "track": track,
@@ -307,7 +323,7 @@ def _gains(
                     "scenario": scenario,
                     "competitor": name,
                     "rounds": len(both),
-                    **_effect(d, settings),
+                    **_effect(d, settings, telling),
                     "cost_seconds": cost.mean() if len(cost) else np.nan,
                     "saving_seconds": saving.mean() if len(saving) else np.nan,
                     "break_even": even.epochs,
@@ -315,14 +331,20 @@ def _gains(
                     "break_even_high": even.high,
                     "comparable": comparable,
                     "d": d,
+                    "first": telling,
                 }
             )
-    return pd.DataFrame(rows, columns=[*GAINS, "comparable", "d"])
+    return pd.DataFrame(rows, columns=[*GAINS, *BESIDES])
 
 
-def _effect(d: ArrayLike, settings: dict) -> dict[str, float]:
+def among_first(rounds: pd.Index, first: int | None) -> int | None:
+    """How many of these rounds tell the spread: those below `first`; None: all do."""
+    return None if first is None else int((rounds < first).sum())
+
+
+def _effect(d: ArrayLike, settings: dict, first: int | None) -> dict[str, float]:
     """What the rounds' log ratios say, as the tables have it before adjustment."""
-    found = inference.effect(d, settings["margin"], settings["confidence"])
+    found = inference.effect(d, settings["margin"], settings["confidence"], first)
     columns = ("ratio", "low", "high", "p_value", "p_same")
     return dict(zip(columns, found, strict=True))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evenhand.comparison import inference
-from evenhand.comparison.compare import SECONDS, Reasons
+from evenhand.comparison.compare import SECONDS, Reasons, among_first
 from evenhand.core.experiment import Experiment
 
 LOADERS = [
@@ -48,7 +48,11 @@ def loaders(experiment: Experiment, sound: pd.DataFrame, reasons: Reasons) -> pd
             seconds = own.pivot_table(SECONDS, ["round", "fingerprint"], "scenario").dropna()
             seconds = seconds[[of for of in ranked if of in seconds]]
             if seconds.shape[1] > 1 and len(seconds):
-                tables.append(_ways(seconds, confidence).assign(track=track, competitor=name))
+                first = among_first(
+                    seconds.index.get_level_values("round"), experiment.first_rounds
+                )
+                ways = _ways(seconds, confidence, first)
+                tables.append(ways.assign(track=track, competitor=name))
     if not tables:
         return pd.DataFrame(columns=LOADERS)
     whole = pd.concat(tables, ignore_index=True)
@@ -58,8 +62,10 @@ def loaders(experiment: Experiment, sound: pd.DataFrame, reasons: Reasons) -> pd
     return whole[LOADERS]
 
 
-def _ways(seconds: pd.DataFrame, confidence: float) -> pd.DataFrame:
+def _ways(seconds: pd.DataFrame, confidence: float, first: int | None) -> pd.DataFrame:
     """One competitor's ways, a column each: geometric means, and their ratios to the least.
+
+    `first`: how many of its rounds tell the spread.
 
     The fastest is found by looking, so the intervals hold together for every pair of ways
     (Bonferroni).
@@ -70,7 +76,9 @@ def _ways(seconds: pd.DataFrame, confidence: float) -> pd.DataFrame:
     rows = []
     for scenario in seconds:
         found = inference.effect(
-            inference.log_ratios(seconds[scenario], seconds[fastest]), confidence=together
+            inference.log_ratios(seconds[scenario], seconds[fastest]),
+            confidence=together,
+            first=first,
         )
         is_fastest = scenario == fastest
         rows.append(

@@ -15,6 +15,10 @@ Ratio = seconds of A / seconds of B, an epoch each, paired by round, with Studen
 Verdicts are Holm-adjusted over the pairs of all tables, the changes from scenario to scenario and
 the gains of one track over another; "the same" is proved by two one-sided tests.
 """
+TWO_STAGES = """\
+The first {} rounds fixed how many there are, and they alone tell the spread in intervals and tests
+(Stein 1945).
+"""
 
 
 def markdown(
@@ -25,19 +29,22 @@ def markdown(
     published: Mapping[tuple[str, str], dict],
     data: Mapping[str, str],
     settings: dict,
+    first: int | None = None,
 ) -> str:
     """The three tables as Markdown, comparison.csv as one for each track and scenario.
 
     `table`, `changes` and `gains` are comparison.csv, thread_effect.csv and gains.csv, `sound` the
     admitted runs. `published` holds the published logs that belong beside a (track, scenario), by
     competitor, `data` the name of each scenario's data set; `settings` is the config's section
-    `comparison`. The seconds are geometric means over the admitted rounds, whose quotient is the
-    paired ratio where no round lacks a member.
+    `comparison`, `first` how many rounds tell the spread, where not all do. The seconds are
+    geometric means over the admitted rounds, whose quotient is the paired ratio where no round
+    lacks a member.
     """
     confidence = f"{100 * settings['confidence']:g} %"
     seconds = sound.groupby([*CONTEST, "competitor"])[SECONDS].agg(gmean).to_dict()
     named = "; ".join(f"{scenario}: {name}" for scenario, name in data.items())
-    parts = [INTRO.format(confidence), f"Images, as configured: {named}.\n"]
+    stages = [TWO_STAGES.format(first)] if first else []
+    parts = [INTRO.format(confidence), *stages, f"Images, as configured: {named}.\n"]
     for contest, pairs in table.groupby(CONTEST, sort=False):
         logs = published.get(contest, {})
         rows = []

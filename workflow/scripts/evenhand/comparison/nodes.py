@@ -8,19 +8,20 @@ kinds do not overlap has no single ratio.
 import pandas as pd
 
 from evenhand.comparison import inference
-from evenhand.comparison.compare import PAIR, of_scenario, pair
+from evenhand.comparison.compare import PAIR, among_first, of_scenario, pair
 
 COLUMNS = [*PAIR, "fingerprint", "nodes", "rounds", "ratio", "low", "high"]
 
 
 def by_fingerprint(
-    sound: pd.DataFrame, comparison: pd.DataFrame, confidence: float
+    sound: pd.DataFrame, comparison: pd.DataFrame, confidence: float, first: int | None = None
 ) -> pd.DataFrame:
     """One row for each pair of the comparison and each fingerprint.
 
-    `sound` are the runs that the audit admits. A pair with a member that is not comparable has no
-    row. Under two rounds there is a ratio and no interval. `differs` holds where the interval
-    does not overlap with that of another fingerprint of the same pair.
+    `sound` are the runs that the audit admits; `first` is the experiment's number of rounds that
+    tell the spread, of which those on the same kind of machine do. A pair with a member that is not
+    comparable has no row. Under two rounds that tell a spread there is no interval. `differs` holds
+    where the interval does not overlap with that of another fingerprint of the same pair.
     """
     rows = []
     ranked = comparison[comparison["verdict"] != "not comparable"]
@@ -28,7 +29,8 @@ def by_fingerprint(
         here = of_scenario(sound, track, scenario)
         node = here.drop_duplicates("round").set_index("round")["node"]
         for fingerprint, rounds in pair(here, a, b).groupby("fingerprint"):
-            found = inference.effect(rounds["d"], confidence=confidence)
+            telling = among_first(rounds.index, first)
+            found = inference.effect(rounds["d"], confidence=confidence, first=telling)
             nodes = ";".join(sorted(node[rounds.index].unique()))
             row = (track, scenario, a, b, fingerprint, nodes, len(rounds))
             rows.append((*row, found.ratio, found.low, found.high))

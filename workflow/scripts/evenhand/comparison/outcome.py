@@ -53,7 +53,13 @@ def outcome(
     sound = admit(runs, audit)
     reasons = not_comparable(runs, gate, check, experiment.root)
     table, changes, gains = compare(
-        runs, sound, reasons, competitors, experiment.improvements, settings
+        runs,
+        sound,
+        reasons,
+        competitors,
+        experiment.improvements,
+        settings,
+        experiment.first_rounds,
     )
     tests = tests_of_differences(table, changes, gains)
     beside = remarks(table, tests, runs, sound, reasons, settings["spread_limit"])
@@ -62,7 +68,8 @@ def outcome(
         scenario: axes.dataset(of["dataset"], experiment.root)["label"]
         for scenario, of in experiment.config["scenarios"].items()
     }
-    whole = markdown(table, changes, gains, sound, published, data, settings)
+    first = experiment.first_rounds
+    whole = markdown(table, changes, gains, sound, published, data, settings, first)
     return Outcome(
         ranking=ranking(experiment, sound, reasons),
         comparison=table,

@@ -124,7 +124,9 @@ def tables(
         ["nodes"],
         ["runs", "audit", "comparison"],
         lambda runs, audit, comparison: [
-            by_fingerprint(admit(runs, audit), comparison, settings["confidence"])
+            by_fingerprint(
+                admit(runs, audit), comparison, settings["confidence"], experiment.first_rounds
+            )
         ],
     )
     return made, failed

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import least_squares
-from scipy.stats import t as student
 
-from evenhand.comparison.compare import SECONDS, Reasons
+from evenhand.comparison import inference
+from evenhand.comparison.compare import SECONDS, Reasons, among_first
 from evenhand.core.experiment import Experiment
 from evenhand.model.mlp import flop_per_image
 
@@ -72,15 +72,15 @@ def sizes(experiment: Experiment, sound: pd.DataFrame, reasons: Reasons) -> pd.D
             own = here[here["competitor"] == name]
             if any((track, scenario, name) in reasons for scenario in flop):
                 continue
-            laws = [
-                law(of["flop"], of["step_seconds"])
-                for _, of in own.groupby(["round", "fingerprint"])
+            laws = {
+                number: law(of["flop"], of["step_seconds"])
+                for (number, _), of in own.groupby(["round", "fingerprint"])
                 if of["scenario"].nunique() == len(flop)
-            ]
+            }
             if laws:
-                rows.append(
-                    {"track": track, "competitor": name} | _over_rounds(own, laws, confidence)
-                )
+                first = among_first(pd.Index(laws), experiment.first_rounds)
+                numbers = _over_rounds(own, [*laws.values()], confidence, first)
+                rows.append({"track": track, "competitor": name} | numbers)
     return pd.DataFrame(rows, columns=SIZES)
 
 
@@ -107,24 +107,20 @@ def negligible_from(overhead: float, rate: float) -> float:
     return (1 / NEGLIGIBLE - 1) * overhead * rate
 
 
-def _over_rounds(own: pd.DataFrame, laws: list[tuple[float, float]], confidence: float) -> dict:
-    """The numbers of a row, from the laws of the rounds."""
+def _over_rounds(
+    own: pd.DataFrame, laws: list[tuple[float, float]], confidence: float, first: int | None
+) -> dict:
+    """The numbers of a row, from the laws of the rounds, of which `first` tell the spread."""
     overheads, rates = map(np.array, zip(*laws, strict=True))
     row = {"sizes": own["flop"].nunique(), "rounds": len(laws)}
     values = overheads, rates, negligible_from(overheads, rates)
     for number, of_rounds in zip(NUMBERS, values, strict=True):
         names = (number, f"{number}_low", f"{number}_high")
-        row |= dict(zip(names, _mean_and_interval(np.log(of_rounds), confidence), strict=True))
+        logarithms = np.log(of_rounds)
+        found = inference.effect(logarithms, confidence=confidence, first=first)
+        mean = np.exp(logarithms.mean())  # of a single round, too, which has no interval
+        row |= dict(zip(names, map(float, (mean, found.low, found.high)), strict=True))
     means = own.groupby("flop")["step_seconds"].apply(lambda seconds: np.log(seconds).mean())
     overhead = np.nan_to_num(row["overhead_seconds"])
     fitted = np.log(overhead + means.index / row["flop_per_second"])
     return row | {"largest_residual": float(np.abs(np.expm1(means - fitted)).max())}
-
-
-def _mean_and_interval(logarithms: np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """Geometric mean and Student's interval; none of fewer than two rounds."""
-    mean, rounds = logarithms.mean(), len(logarithms)
-    if rounds < 2:
-        return float(np.exp(mean)), np.nan, np.nan
-    half = student.ppf((1 + confidence) / 2, rounds - 1) * logarithms.std(ddof=1) / np.sqrt(rounds)
-    return tuple(float(np.exp(mean + sign * half)) for sign in (0, -1, 1))

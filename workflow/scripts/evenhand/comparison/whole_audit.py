@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from evenhand.checks.audit import Audit
-from evenhand.comparison import recomputed
+from evenhand.comparison import precision, recomputed
 from evenhand.core.config import checked, saved
 from evenhand.core.schemas import ROOT, Refused
 
@@ -71,6 +71,8 @@ def audited(root: Path) -> tuple[pd.DataFrame, dict[Path, list[str]], list[str]]
     found = findings_about(due, experiment.excluded, root)
     again = recomputed.tables(experiment, RESULTS, found)
     wrong = recomputed.edited(RESULTS, experiment.table_form, *again)
+    if phrases := precision.changed(experiment, RESULTS):
+        wrong[CONFIGURATION] = phrases
     whole = {kind: [*dict.fromkeys([*due[kind], *there[kind]])] for kind in recomputed.RECORDS}
     if whole != due:
         found = findings_about(whole, experiment.excluded, root)

@@ -12,8 +12,13 @@ from evenhand.core.files import read_json
 from evenhand.core.identity import Competitor
 from evenhand.core.schemas import ROOT, Refused, completed, schema, suggestion
 
+# With a precision: of two rounds the interval would be twelve standard errors wide, either way.
+FEWEST_FIRST = 3
 # The keys that list members of an axis.
 AXES = {"frameworks": "framework", "devices": "device", "tracks": "track"}
+
+# What is said of each contest whose number of rounds is fixed.
+FIXED = {"track": str, "scenario": str, "wanted": int, "all": int}
 
 # What follows the scheme of a URL: user and password, host and path, query and fragment.
 URL = re.compile(r"(?<=://)(?:[^/?#\s]*@)?([^?#\s]*)(?:[?#]\S*)?")
@@ -61,20 +66,31 @@ def without_credentials(text: str) -> str:
 def saved(path: Path, root: Path = ROOT) -> Experiment:
     """What results/configuration.json says that was compared; Refused, in one line, if it cannot.
 
-    Its keys are `config`, a shareable configuration, `excluded`, reasons by competitor, and
-    `unknown_images`, names of data sets.
+    Its keys are `config`, a shareable configuration, `excluded`, reasons by competitor,
+    `unknown_images`, names of data sets, and `fixed_rounds`, those of results/rounds.json.
     """
     if not path.exists():
         raise Refused("it is missing")
-    kinds = {"config": dict, "excluded": dict, "unknown_images": list}
+    kinds = {"config": dict, "excluded": dict, "unknown_images": list, "fixed_rounds": list}
     content = read_json(path, kinds)
     if content is None:
         raise Refused(f"not whole JSON with the keys {', '.join(kinds)}")
     for key, kind in kinds.items():
         if not isinstance(content[key], kind):
             raise Refused(f"{key} is not {'a list' if kind is list else 'an object'}")
+    for of in content["fixed_rounds"]:
+        _check_fixed(of)
     config = checked(content["config"], root)
-    return Experiment(config, content["excluded"], root, content["unknown_images"])
+    return Experiment(config, root=root, **{key: content[key] for key in kinds if key != "config"})
+
+
+def _check_fixed(contest) -> None:
+    """What is saved of the rounds of a contest can be used."""
+    if not isinstance(contest, dict) or not FIXED.keys() <= contest.keys():
+        raise Refused(f"fixed_rounds: a contest lacks one of {', '.join(FIXED)}")
+    for key, kind in FIXED.items():
+        if not isinstance(contest[key], kind):
+            raise Refused(f"fixed_rounds: a contest has {contest[key]!r} for {key}")
 
 
 def _complete(config: dict, root: Path) -> None:
@@ -124,6 +140,8 @@ def _check(config: dict, root: Path) -> None:
         )
     _check_tracks(experiment)
     _check_sources(experiment)
+    if config["precision"]:
+        _check_precision(config["rounds"], config["rounds_at_most"])
 
 
 def _check_framework(name: str, root: Path) -> None:
@@ -156,6 +174,17 @@ def _check_tracks(experiment: Experiment) -> None:
                     f"frameworks: {file.relative_to(experiment.root)} lacks "
                     f"{' and '.join(missing)}, with which the track {track} is checked"
                 )
+
+
+def _check_precision(first: int, most: int) -> None:
+    """The first rounds tell a spread, and may be all."""
+    if first < FEWEST_FIRST:
+        raise Refused(
+            f"rounds: {first} tell too little of the spread for a precision; "
+            f"{FEWEST_FIRST} or more are needed, 8 are better"
+        )
+    if most < first:
+        raise Refused(f"rounds_at_most: {most} is less than the {first} first rounds")
 
 
 def _check_sources(experiment: Experiment) -> None:

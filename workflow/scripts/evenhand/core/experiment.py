@@ -24,13 +24,16 @@ class Experiment:
     """A completed configuration, and who takes no part although it asks for them.
 
     `excluded`: the reason by competitor, as the doctor's examinations have it. `unknown_images`:
-    the data sets whose images, once prepared, are not known as their own.
+    the data sets whose images, once prepared, are not known as their own. `fixed_rounds`: where the
+    configuration asks for a precision, what the first rounds have decided for each contest, as
+    results/rounds.json has it; empty before.
     """
 
     config: dict
     excluded: Mapping[str, str] = field(default_factory=dict)
     root: Path = ROOT
     unknown_images: Collection[str] = ()
+    fixed_rounds: Sequence[Mapping] = ()
 
     @cached_property
     def contests(self) -> list[tuple[str, str]]:
@@ -40,6 +43,30 @@ class Experiment:
             for track, scenario in product(self.config["tracks"], self.config["scenarios"])
             if track in self.config["scenarios"][scenario]["tracks"]
         ]
+
+    def rounds(self, track: str, scenario: str) -> int:
+        """How many rounds a contest has; the first ones alone where all are not known yet."""
+        for of in self.fixed_rounds:
+            if (of["track"], of["scenario"]) == (track, scenario):
+                return of["all"]
+        return self.config["rounds"]
+
+    @property
+    def first_rounds(self) -> int | None:
+        """How many rounds tell the spread, by which the number of all is fixed; None: all do."""
+        return self.config["rounds"] if self.config["precision"] else None
+
+    @property
+    def most_rounds(self) -> int:
+        """How many rounds a contest may come to."""
+        return self.config["rounds_at_most" if self.config["precision"] else "rounds"]
+
+    @property
+    def fixing(self) -> dict:
+        """What the number of all rounds is fixed by, besides the first ones."""
+        keys = ("precision", "rounds", "rounds_at_most", "confidence", "warmup_epochs")
+        settings = self.config | self.config["comparison"]
+        return {key: settings[key] for key in keys}
 
     @cached_property
     def all_competitors(self) -> list[str]:
@@ -84,7 +111,7 @@ class Experiment:
             )
             for track, scenario in self.contests
             if tracks is None or track in tracks
-            for number in range(self.config["rounds"])
+            for number in range(self.rounds(track, scenario))
             for competitor in self.competitors(track)
             if not with_twin or self.has_twin(track, competitor)
         ]
@@ -113,9 +140,9 @@ class Experiment:
 
     @cached_property
     def table_form(self) -> str:
-        """The ending of tables with rows for every run: csv, or parquet where there are many."""
+        """The ending of tables with rows for every run: csv, or parquet where there may be many."""
         a_round = sum(len(self.competitors(track)) for track, _ in self.contests)
-        return "csv" if self.config["rounds"] * a_round <= MOST_RUNS_IN_CSV else "parquet"
+        return "csv" if self.most_rounds * a_round <= MOST_RUNS_IN_CSV else "parquet"
 
     @cache  # noqa: B019, asked for every job; an experiment lives as long as the process
     def training(self, scenario: str) -> dict:
@@ -181,7 +208,8 @@ class Experiment:
     def rehearsed(self, track: str, scenario: str) -> int:
         """The round that all competitors of a track and scenario rehearse in float64.
 
-        Each is as likely as any other. More rounds change it only where one of the new ones is it.
+        Each is as likely as any other, of the first ones where more are fixed by them. A larger
+        `rounds` changes it only where one of the new ones is it.
         """
 
         def lot(round_: int) -> float:

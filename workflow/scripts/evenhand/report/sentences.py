@@ -98,6 +98,30 @@ def error_rates(results: Results) -> str:
     return results.text["verdicts"]["rates"].format(**said)
 
 
+def precision(results: Results) -> list[str]:
+    """What precision was asked for, what each contest reached, and where the limit stopped it."""
+    text, experiment = results.text["precision"], results.experiment
+    if not experiment.fixed_rounds:
+        return []
+    first = counted(results.text["rounds"], experiment.first_rounds)
+    asked = percent(results.text, results.config["precision"], "g")
+    said = [text["asked"].format(precision=asked, first=first)]
+    for of in experiment.fixed_rounds:
+        pairs = of_scenario(results.comparison, of["track"], of["scenario"])
+        widest = np.sqrt(pairs["high"] / pairs["low"]).max() - 1  # on the log scale, as it is asked
+        if np.isnan(widest):
+            continue
+        said.append(
+            text["stopped" if of["all"] < of["wanted"] else "reached"].format(
+                contest=results.contest(of["track"], of["scenario"]),
+                rounds=counted(results.text["rounds"], of["all"]),
+                wanted=of["wanted"],
+                reached=percent(results.text, widest, ".1f"),
+            )
+        )
+    return [results.text["space"].join(said)]
+
+
 def headline(results: Results) -> str:
     """The first pair of the first track and scenario, in a few words."""
     text = results.text["headline"]

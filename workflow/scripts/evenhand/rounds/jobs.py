@@ -30,11 +30,13 @@ from toolbox.settings import Settings
 class Jobs:
     """The jobs of an experiment.
 
+    `all_rounds`: gives the experiment with all of its rounds, or has Snakemake ask again later.
     `code`: the folder workflow/, as seen from the working directory. `toolbox`: the files that all
     trainers run on. `make_again`: has Snakemake make a file again, if it must be.
     """
 
     experiment: Experiment
+    all_rounds: Callable[[], Experiment]
     schedule: Schedule
     deployment: Deployment
     code: str
@@ -101,9 +103,11 @@ class Jobs:
 
         Whatever scenario they are of. They only order: no run can read what is made after it.
         """
-        experiment, number = self.experiment, int(wildcards.round)
+        experiment, number = self.all_rounds(), int(wildcards.round)
         gated, subjects = experiment.tracks_with("proof", "gate"), []
         for track, scenario in experiment.contests:
+            if experiment.fixed_rounds and number >= experiment.rounds(track, scenario):
+                continue  # one that has fewer rounds than others of this training
             if track in gated and experiment.same_training(scenario) == wildcards.scenario:
                 round_, names = Round(track, scenario, number), experiment.competitors(track)
                 subjects += map(round_.run, names)

@@ -16,6 +16,7 @@ from evenhand.core.schemas import ROOT
 ROUND = ("id", "order", "machine", "nodes")
 EXAMINATION = ("competitor", "fit", "findings")
 RECEIPT = ("framework", "device", "deployment", "lock_sha256")
+FIXED = ("contests",)
 
 
 def read_round(path: Path) -> dict | None:
@@ -64,6 +65,13 @@ def excluded(folder: Path, root: Path = ROOT) -> dict[str, str]:
     return reasons
 
 
+def fixed_rounds(experiment: Experiment, results: Path) -> list[dict]:
+    """What an earlier start fixed of each contest's rounds, if it asked for what is asked now."""
+    content = read_json(results / "rounds.json", FIXED) or {}
+    asked = {key: content.get(key) for key in experiment.fixing}
+    return content["contests"] if asked == experiment.fixing else []
+
+
 def incomplete_rounds(experiment: Experiment, results: Path) -> list[Path]:
     """The files of rounds that a cluster's job opened and never finished.
 
@@ -86,6 +94,7 @@ def damaged(results: Path, nodes: str) -> list[Path]:
     """Files that every start reads and that are not whole: empty, truncated, or lacking a key."""
     kinds = {
         "rounds/*/*/*.json": ROUND,
+        "rounds.json": FIXED,
         f"doctor/{nodes}/*.examination.json": EXAMINATION,
         f"doctor/{nodes}/*.surroundings.json": ("node", "remarks"),
         "environments/*.json": RECEIPT,

@@ -1,11 +1,14 @@
 """What a configuration amounts to, before the first job: runs, rounds, and about how long."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from evenhand.core import axes
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor, Round
+from evenhand.rounds import leftovers
 
 # Where no earlier run tells better: seconds that a process spends outside its epochs, as seen on a
 # machine with two cores (docs/performance.md); those of an epoch are in the track's file.
@@ -52,15 +55,20 @@ def earlier_runs(table: Path):
 
 
 def missing_runs(
-    experiment: Experiment, track: str, scenario: str, results: Path, again: Collection[str]
+    experiment: Experiment,
+    track: str,
+    scenario: str,
+    rounds: int,
+    results: Path,
+    again: Collection[str],
 ) -> dict[int, list[str]]:
-    """The rounds of a contest that are not complete, each with the competitors that it lacks.
+    """Of so many rounds of a contest those not complete, each with the competitors that it lacks.
 
     A record that is to be made `again` is missing, and all of a round whose file is.
     """
     members = experiment.competitors(track)
     lacking = {}
-    for number in range(experiment.config["rounds"]):
+    for number in range(rounds):
         of = Round(track, scenario, number)
         lost = str(of.path(results)) in again
         paths = {name: of.run(name).path(results) for name in members}
@@ -74,51 +82,101 @@ def needs_gpu(competitor: str, experiment: Experiment) -> bool:
     return axes.device(Competitor.parse(competitor).device, experiment.root)["gpu"]
 
 
+class Work(NamedTuple):
+    """What is to be done: jobs of a cluster, runs, and their seconds, also those with a GPU."""
+
+    jobs: int
+    runs: int
+    seconds: float
+    with_gpu: float
+
+
 def plan(
     experiment: Experiment, results: Path = Path("results"), again: Collection[str] = ()
 ) -> str:
     """Contests, what of them is still to be run, and how long it will take, without the checks.
 
-    `again`: files in the results folder that will be made again.
+    `again`: files in the results folder that will be made again. Where the first rounds are yet to
+    fix how many there are, runs and times are those of the first, and the most that may follow.
     """
     table = results / f"runs.{experiment.table_form}"
     earlier = earlier_runs(table)
-    rounds = experiment.config["rounds"]
-    contests, jobs, runs, seconds, with_gpu, known = [], 0, 0, 0.0, 0.0, set()
+    experiment = _with_fixed_rounds(experiment, results, again)
+    contests, known, counts = [], set(), []
+    least, most = [Work(0, 0, 0.0, 0.0)], [Work(0, 0, 0.0, 0.0)]
     wide = {axis: max(map(len, experiment.config[axis])) for axis in ("tracks", "scenarios")}
     for track, scenario in experiment.contests:
         if not (members := experiment.competitors(track)):
             continue
         costs = {m: seconds_of_a_run(experiment, track, scenario, m, earlier) for m in members}
-        lacking = missing_runs(experiment, track, scenario, results, again)
-        due = [name for absent in lacking.values() for name in absent]
-        of_contest = sum(costs[name][0] for name in due)
-        jobs += len(lacking)
-        runs += len(due)
-        seconds += of_contest
-        with_gpu += of_contest * any(needs_gpu(member, experiment) for member in members)
-        known |= {costs[name][1] for name in due}
-        there = rounds - len(lacking)
+        rounds = experiment.rounds(track, scenario)
+        limit = rounds if experiment.fixed_rounds else experiment.most_rounds
+        lacking = missing_runs(experiment, track, scenario, limit, results, again)
+        gpu = any(needs_gpu(member, experiment) for member in members)
+        soon = {number: absent for number, absent in lacking.items() if number < rounds}
+        least.append(_work(soon, costs, gpu))
+        most.append(_work(lacking, costs, gpu))
+        known |= {costs[name][1] for absent in lacking.values() for name in absent}
+        counts.append(rounds)
+        there = rounds - len(soon)
+        then = f"  {_stages(experiment, [rounds])}" if experiment.fixed_rounds else ""
         done = f"  ({there} of {rounds} rounds are there)" if there else ""
         where = f"{track:<{wide['tracks']}} {scenario:<{wide['scenarios']}}"
-        contests.append(f"  {where} {', '.join(members)}{done}")
+        contests.append(f"  {where} {', '.join(members)}{then}{done}")
     excluded = [f"  excluded: {name}: {why}" for name, why in experiment.excluded.items()]
-    if not runs:
+    least, most = (Work(*map(sum, zip(*of, strict=True))) for of in (least, most))
+    if not most.runs:
         estimate = ["Every run is there."]
     else:
         rests = f"earlier runs in {table}" if True in known else ""
         guesses = "guesses for a machine of 2 cores" if False in known else ""
-        minutes = max(1, round(seconds / 60))
         on = " and ".join(filter(None, [rests, guesses]))
+        minutes = _range(*(str(max(1, round(of.seconds / 60))) for of in (least, most)))
+        node_hours = _range(*(f"{of.seconds / 3600:.1f}" for of in (least, most)))
+        gpu_hours = _range(*(f"{of.with_gpu / 3600:.1f}" for of in (least, most)))
         estimate = [
             f"About {minutes} min of timed runs; this rests on {on}.",
-            f"On a cluster: {_counted(jobs, 'job')}, {seconds / 3600:.1f} node-hours, "
-            f"{with_gpu / 3600:.1f} GPU-hours.",
+            f"On a cluster: {_counted(least.jobs, most.jobs, 'job')}, {node_hours} node-hours, "
+            f"{gpu_hours} GPU-hours.",
         ]
-    to_do = f"{_counted(rounds, 'round')}, {_counted(runs, 'timed run')} to do"
-    title = f"The plan: {to_do}, one at a time"
+    runs = _counted(least.runs, most.runs, "timed run")
+    title = f"The plan: {_stages(experiment, counts)}, {runs} to do, one at a time"
     return "\n".join([title, *contests, *excluded, *estimate])
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" + ("" if count == 1 else "s")
+def _with_fixed_rounds(experiment: Experiment, results: Path, again: Collection[str]) -> Experiment:
+    """The experiment with all rounds, if their number is fixed and will not be fixed anew."""
+    if not experiment.config["precision"]:
+        return experiment
+    first = experiment.config["rounds"]
+    contests = experiment.contests
+    if any(missing_runs(experiment, *of, first, results, again) for of in contests):
+        return experiment
+    return replace(experiment, fixed_rounds=leftovers.fixed_rounds(experiment, results))
+
+
+def _work(lacking: Mapping[int, list[str]], costs: Mapping[str, tuple], gpu: bool) -> Work:
+    """The work of a contest's rounds, each with the runs that it lacks."""
+    due = [name for absent in lacking.values() for name in absent]
+    seconds = sum(costs[name][0] for name in due)
+    return Work(len(lacking), len(due), seconds, seconds * gpu)
+
+
+def _stages(experiment: Experiment, counts: Sequence[int]) -> str:
+    """How many rounds contests with these counts have, and how many may follow or follow."""
+    first = experiment.config["rounds"]
+    said = _counted(first, first, "round")
+    if experiment.fixed_rounds:
+        least, most = min(counts, default=first), max(counts, default=first)
+        return f"{said}, then {_range(str(least), str(most))} in all"
+    if experiment.config["precision"]:
+        return f"{said}, then up to {experiment.most_rounds}"
+    return said
+
+
+def _range(least: str, most: str) -> str:
+    return least if least == most else f"{least} to {most}"
+
+
+def _counted(least: int, most: int, what: str) -> str:
+    return f"{_range(str(least), str(most))} {what}" + ("" if least == most == 1 else "s")

@@ -51,5 +51,5 @@ class Schedule:
         contests, order = self.experiment.contests, self.order(round_)
         contest = contests.index((round_.track, round_.scenario))
         position = order.index(competitor) if competitor in order else -1
-        rounds_left = self.experiment.config["rounds"] - round_.number
+        rounds_left = self.experiment.most_rounds - round_.number
         return (rounds_left * len(contests) - contest) * 100 - position
