@@ -5,6 +5,8 @@
 #   environment (× f-d) ── examine ─┘         └─ rehearse (one round, in float64) ──────┼─ audit ────────────┼─ compare ─ figures ─ report
 #                                                                                       └─ reference ── gate ┘
 #
+# Where a precision is asked, fix_rounds stands behind the first rounds: it says how many more there are.
+#
 # snakemake --cores 4                                               the whole comparison
 # snakemake --cores 4 --configfile config/presets/quick.yaml        the same in a minute, on less data
 # snakemake plan                                                    runs, rounds, hours: nothing runs

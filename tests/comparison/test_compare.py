@@ -323,10 +323,10 @@ def in_two_tracks(seconds=0.1, cost=2.0, rounds=5, epochs=5):
     return pd.concat(two, ignore_index=True).infer_objects()
 
 
-def gained(runs, reasons=None, sound=None):
+def gained(runs, reasons=None, sound=None, first=None):
     """The gains, all runs admitted unless `sound` has those that are."""
     sound = runs if sound is None else sound
-    given = runs, sound, reasons or {}, COMPETITORS, IMPROVEMENTS, SETTINGS
+    given = runs, sound, reasons or {}, COMPETITORS, IMPROVEMENTS, SETTINGS, first
     return compare.compare(*given)[2]
 
 
@@ -386,3 +386,59 @@ def test_rounds_of_two_tracks_are_paired_where_both_have_a_run_on_one_machine():
 def test_who_ran_in_one_of_the_tracks_alone_has_no_gain():
     assert gained(make_runs(TWO)).empty
     assert list(gained(make_runs(TWO)).columns) == compare.GAINS
+
+
+# ---- Where the first rounds fix how many there are -------------------
+
+
+def test_the_first_rounds_that_a_pair_has_tell_its_spread():
+    runs = make_runs(TWO, rounds=9)
+    lost = runs["round"].eq(1) & runs["competitor"].eq("mxnet-cpu")
+    table, _, _ = compare.compare(runs, runs[~lost], {}, COMPETITORS, [], SETTINGS, first=4)
+    d = compare.pair(runs[~lost], *MXNET)["d"]
+    assert d.index.tolist() == [0, 2, 3, 4, 5, 6, 7, 8]
+    expected = inference.effect(d, first=3)
+    columns = ["ratio", "low", "high", "p_value", "p_same"]
+    assert table.loc[0, columns].tolist() == pytest.approx(list(expected))
+
+
+def test_a_pair_with_a_single_first_round_is_not_ranked():
+    runs = make_runs(TWO, rounds=9)
+    sound = runs[~(runs["round"].isin([1, 2]) & runs["competitor"].eq("mxnet-cpu"))]
+    table, _, _ = compare.compare(runs, sound, {}, COMPETITORS, [], SETTINGS, first=3)
+    assert table.loc[0, "verdict"] == "not ranked" and table.loc[0, "rounds"] == 7
+
+
+def test_a_change_rests_on_the_rounds_that_both_scenarios_have_and_on_the_first_ones_spread():
+    runs = two_scenarios(rounds=9)
+    runs = runs[runs["scenario"].eq("baseline") | runs["round"].lt(6)]
+    _, changes, _ = compare.compare(runs, runs, {}, COMPETITORS, [], SETTINGS, first=4)
+    d_x, d_y = (
+        compare.pair(runs[runs["scenario"] == s], *MXNET)["d"] for s in ("baseline", "one-thread")
+    )
+    expected = inference.effect((d_y - d_x).dropna(), first=4)
+    assert changes.loc[0, "rounds"] == 6
+    assert changes.loc[0, ["change", "low", "high"]].tolist() == pytest.approx(list(expected[:3]))
+
+
+def test_a_gain_and_when_it_pays_rest_on_the_first_rounds_spread():
+    runs = in_two_tracks()
+    scatter = np.random.default_rng(3).lognormal(0, 0.01, len(runs))
+    runs[compare.SECONDS] *= scatter
+    (all_tell,), (three,) = (gained(runs, first=first).to_dict("records") for first in (None, 3))
+    here, there = (
+        runs.loc[runs["track"] == track, compare.SECONDS] for track in ("tuned", "controlled")
+    )
+    d = inference.log_ratios(here, there)
+    assert three["high"] == pytest.approx(inference.effect(d, first=3).high)
+    for name in ("ratio", "break_even"):
+        assert three[name] == pytest.approx(all_tell[name])
+    assert three["break_even_low"] != pytest.approx(all_tell["break_even_low"])
+
+
+def test_what_an_undecided_pair_needs_is_planned_with_the_first_rounds_spread():
+    runs = make_runs({"pytorch-cpu": 0.40, "mxnet-cpu": 0.41}, rounds=6, noise=0.05)
+    table, _, _ = compare.compare(runs, runs, {}, COMPETITORS, [], SETTINGS, first=3)
+    assert table.loc[0, "verdict"] == "undecided"
+    d = compare.pair(runs, *MXNET)["d"]
+    assert table.loc[0, "rounds_needed"] == inference.rounds_needed(d, first=3)

@@ -1,8 +1,10 @@
 """The table by fingerprint: pairing stays within machines of one kind."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from evenhand.comparison.inference import effect
 from evenhand.comparison.nodes import by_fingerprint
 
 pytestmark = pytest.mark.fast
@@ -43,6 +45,14 @@ def test_kinds_that_agree_differ_in_nothing():
 def test_one_round_has_a_ratio_and_no_interval():
     (row,) = by_fingerprint(runs({"old": [1.5]}), PAIR, 0.95).itertuples()
     assert pd.isna(row.low) and not row.differs
+
+
+def test_the_first_rounds_on_a_kind_of_machine_tell_its_spread():
+    made = runs({"old": [2.0, 2.02, 1.98, 2.1], "new": [1.0, 1.01, 0.99]})
+    table = by_fingerprint(made, PAIR, 0.95, first=3).set_index("fingerprint")
+    expected = effect(np.log([2.0, 2.02, 1.98, 2.1]), first=3)
+    assert table.loc["old", "high"] == pytest.approx(expected.high)
+    assert pd.isna(table.loc["new", "high"])  # none of the first rounds was there
 
 
 def test_a_kind_differs_if_its_interval_lies_apart_from_that_of_any_other():

@@ -1,10 +1,13 @@
 """Loader workers and threads: which scenarios make a grid, and which way is fastest."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from evenhand.comparison.compare import SECONDS
+from evenhand.comparison.inference import effect
 from evenhand.comparison.loaders import LOADERS, as_fast, loaders, varied
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
@@ -31,6 +34,17 @@ def test_scenarios_that_differ_in_workers_and_threads_alone_are_ways():
     other = experiment(longer={"epochs": 9, "loader_workers": 1})
     assert varied(other, "tutorial") == list(WAYS)
     assert varied(other, "controlled") == [], "no loader feeds it"
+
+
+def test_with_a_precision_the_first_rounds_tell_the_spread():
+    seconds = {"baseline": {"pytorch-cpu": 5.0}, "w0": {"pytorch-cpu": 4.5}}
+    runs, usual = runs_of(seconds), experiment()
+    precise = replace(usual, config=usual.config | {"precision": 0.02, "rounds": 3})
+    all_tell, three = (loaders(of, runs, {}).iloc[0] for of in (usual, precise))
+    assert three["ratio"] == all_tell["ratio"] and three["rounds"] == all_tell["rounds"] == 5
+    assert three["high"] != pytest.approx(all_tell["high"])
+    d = np.log(runs.pivot_table(SECONDS, "round", "scenario").eval("baseline / w0"))
+    assert three["high"] == pytest.approx(effect(d, first=3).high)
 
 
 def test_of_scenarios_that_are_the_same_way_the_first_is_taken():

@@ -1,5 +1,7 @@
 """The cost of a step: the law that is fitted, and the size from which overhead is negligible."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -97,6 +99,19 @@ def test_each_competitors_law_is_found_with_its_interval():
         assert row.flop_per_second_low < rate < row.flop_per_second_high
         assert row.negligible_flop == pytest.approx(9 * overhead * rate, rel=0.1)
         assert (row.sizes, row.rounds) == (4, 5) and row.largest_residual < 0.05
+
+
+def test_with_a_precision_the_first_rounds_tell_the_spread():
+    usual = experiment()
+    precise = replace(usual, config=usual.config | {"precision": 0.02, "rounds": 3})
+    runs = runs_of(usual)
+    all_tell, three = (sizes(of, runs, {}).iloc[0] for of in (usual, precise))
+    first = sizes(usual, runs[runs["round"] < 3], {}).iloc[0]
+    for number in ("overhead_seconds", "flop_per_second"):
+        assert three[number] == all_tell[number]
+        # the width of an interval on the logarithms goes with the root of the number of rounds
+        widths = [np.log(of[f"{number}_high"] / of[f"{number}_low"]) for of in (three, first)]
+        assert widths[0] == pytest.approx(widths[1] * np.sqrt(3 / 5))
 
 
 def test_a_round_that_lacks_a_size_or_ran_on_two_machines_has_no_law():

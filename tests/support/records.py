@@ -207,7 +207,7 @@ def make(results: Path, config: dict) -> None:
                 framework = Competitor.parse(name).framework
                 path = results / f"distribution/{scenario}/{framework}.csv"
                 write_distribution(path, rng, framework, training)
-        for number in range(config["rounds"]):
+        for number in range(experiment.most_rounds):
             opened = opened_round(
                 track,
                 scenario,

@@ -29,8 +29,8 @@ rule collect:
     """Two tidy tables of all records: one row a run, one row an epoch."""
     input:
         JOBS.somebody,
-        records=of_all_rounds("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
-        rounds=of_all_rounds("results/rounds/{track}/{scenario}/{round}.json"),
+        records=JOBS.of_all_rounds("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
+        rounds=JOBS.of_all_rounds("results/rounds/{track}/{scenario}/{round}.json"),
         code=code_of("collect"),
     output:
         runs=f"results/runs.{FORM}",
@@ -49,8 +49,8 @@ rule collect:
 rule audit:
     """Every record, proof and round checked, before anything is compared."""
     input:
-        records=of_all_rounds("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
-        rounds=of_all_rounds("results/rounds/{track}/{scenario}/{round}.json"),
+        records=JOBS.of_all_rounds("results/runs/{track}/{scenario}/{round}/{competitor}.json"),
+        rounds=JOBS.of_all_rounds("results/rounds/{track}/{scenario}/{round}.json"),
         proofs=PROOFS,
         locks=files_of_all(f"{ENVS}/{{competitor}}.lock"),
         schemas=[f"{CODE}/schemas/record.schema.yaml", f"{CODE}/schemas/round.schema.yaml"],
@@ -73,8 +73,10 @@ rule gate:
     """Every gated run against the reference: step by step in float64, within stated limits in float32."""
     input:
         proofs=PROOFS,
-        records=of_all_rounds("results/runs/{track}/{scenario}/{round}/{competitor}.json", GATED),
-        references=of_all_rounds("results/reference/{training}/{round}.npz", GATED),
+        records=JOBS.of_all_rounds(
+            "results/runs/{track}/{scenario}/{round}/{competitor}.json", GATED
+        ),
+        references=JOBS.of_all_rounds("results/reference/{training}/{round}.npz", GATED),
         audit="results/audit.csv",
         axes=JOBS.axis_files("tracks"),
         code=code_of("gate"),

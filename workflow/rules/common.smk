@@ -82,15 +82,6 @@ def all_rounds():
     return dataclasses.replace(EXPERIMENT, fixed_rounds=content["contests"])
 
 
-def of_all_rounds(pattern, tracks=None):
-    """As `files_of_all`, for an input that waits until all rounds are known."""
-
-    def files(wildcards):
-        return all_rounds().files_of_all(pattern, tracks)
-
-    return files
-
-
 # Kinds of nodes are examined apart; who cannot train on those that are requested takes no part.
 NODES = nodes.node_class(getattr(workflow.resource_settings.default_resources, "args", []))
 EXPERIMENT = Experiment(config, leftovers.excluded(Path("results/doctor", NODES)))

@@ -4,8 +4,7 @@ It is fixed once, by the spread of the first rounds alone: results/rounds.json. 
 explains why the intervals keep their promise. docs/tables.md has every key.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -18,26 +17,18 @@ from evenhand.comparison.compare import admit, of_scenario, pair
 from evenhand.comparison.inference import rounds_for_precision
 from evenhand.core.experiment import Experiment
 
-FIRST = {
-    "records": "runs/{track}/{scenario}/{round}/{competitor}.json",
-    "rounds": "rounds/{track}/{scenario}/{round}.json",
-}
 
-
-def fixed(experiment: Experiment, results: Path) -> dict:
-    """What results/rounds.json holds, from the records of the first rounds.
+def fixed(
+    experiment: Experiment, results: Path, records: Sequence[Path], rounds: Sequence[Path]
+) -> dict:
+    """What results/rounds.json holds, from the records of the first rounds and what opened these.
 
     Those that the audit of these rounds admits count. ValueError where no record can be read.
     """
-    first = replace(experiment, fixed_rounds=())
-    records, rounds = (
-        [path for path in map(results.joinpath, first.files_of_all(of)) if path.exists()]
-        for of in FIRST.values()
-    )
     audit = Audit(results, experiment.root)
     audit.everything(records, rounds, [])
-    warmup_epochs = experiment.config["comparison"]["warmup_epochs"]
-    runs, _ = collect.tables(records, results, warmup_epochs)
+    there = [path for path in records if path.exists()]
+    runs, _ = collect.tables(there, results, experiment.fixing["warmup_epochs"])
     sound = admit(runs, audit.table())
     contests = [contest(experiment, sound, *of) for of in experiment.contests]
     return experiment.fixing | {"contests": contests}
@@ -69,12 +60,13 @@ def in_words(of: Mapping, first: int) -> str:
     return f"{of['track']} {of['scenario']}: {first} rounds, then {of['all']} in all{cut}"
 
 
-def changed(experiment: Experiment, results: Path) -> list[str]:
-    """Where the numbers that the experiment has are not those that its first rounds give."""
-    if not experiment.config["precision"]:
-        return []
+def changed(experiment: Experiment, *first) -> list[str]:
+    """Where the numbers that the experiment has are not those that its first rounds give.
+
+    `first`: what `fixed` is given besides.
+    """
     try:
-        contests = fixed(experiment, results)["contests"]
+        contests = fixed(experiment, *first)["contests"]
     except ValueError as error:
         return [f"the number of rounds cannot be fixed again: {error}"]
     return [

@@ -5,6 +5,7 @@ import contextlib
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -71,8 +72,10 @@ def audited(root: Path) -> tuple[pd.DataFrame, dict[Path, list[str]], list[str]]
     found = findings_about(due, experiment.excluded, root)
     again = recomputed.tables(experiment, RESULTS, found)
     wrong = recomputed.edited(RESULTS, experiment.table_form, *again)
-    if phrases := precision.changed(experiment, RESULTS):
-        wrong[CONFIGURATION] = phrases
+    if experiment.config["precision"]:
+        first = recomputed.records(replace(experiment, fixed_rounds=()), RESULTS)
+        if phrases := precision.changed(experiment, RESULTS, first["runs"], first["rounds"]):
+            wrong[CONFIGURATION] = phrases
     whole = {kind: [*dict.fromkeys([*due[kind], *there[kind]])] for kind in recomputed.RECORDS}
     if whole != due:
         found = findings_about(whole, experiment.excluded, root)

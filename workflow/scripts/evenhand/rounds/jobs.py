@@ -228,6 +228,10 @@ class Jobs:
             raise WorkflowError(f"no competitor can train here ({folder}): {why}")
         return []
 
+    def of_all_rounds(self, pattern: str, tracks: Sequence[str] | None = None) -> Callable:
+        """An input function: the experiment's `files_of_all`, once all rounds are known."""
+        return lambda wildcards: self.all_rounds().files_of_all(pattern, tracks)
+
     def axis_files(self, *keys: str) -> list[str]:
         """The files of the members of axes that the configuration lists under these keys."""
         return [
