@@ -231,7 +231,7 @@ def test_what_snakemake_says_without_running_anything_is_left_to_it():
 def test_a_failure_of_its_own_ends_in_the_plain_log_and_not_in_the_runs_end(monkeypatch):
     watched = Watched()
     watched.start()
-    monkeypatch.setattr(watched.handler.progress, "due", {})
+    monkeypatch.setattr(watched.handler.progress, "running", None)
     logger.addHandler(watched.handler)
     try:
         watched.begin(0)
@@ -239,10 +239,21 @@ def test_a_failure_of_its_own_ends_in_the_plain_log_and_not_in_the_runs_end(monk
         logger.removeHandler(watched.handler)
     watched.log(LogEvent.JOB_FINISHED, "Finished jobid: 0", job_id=0)
     watched.handler.close()
-    assert any(
-        line.startswith("The log is plain from here on, KeyError: 0") for line in watched.seen
-    )
+    assert any(line.startswith("The log is plain from here on, TypeError") for line in watched.seen)
     assert watched.seen[-1] == "Finished jobid: 0"
+
+
+def test_jobs_that_a_checkpoint_brings_are_taken_in():
+    watched = Watched()
+    watched.start()
+    more = {"track": "controlled", "scenario": "baseline", "round": "1"}
+    name = {"framework": "numpy", "device": "cpu"}
+    rule = SimpleNamespace(name="train")
+    late = SimpleNamespace(jobid=99, rule=rule, wildcards_dict=more | name)
+    watched.workflow.dag.due.append(late)
+    watched.begin(99)
+    assert watched.handler.progress.due[99].run.of.number == 1
+    assert watched.handler.show == watched.handler._watch, "plain"
 
 
 def test_no_color_is_respected(monkeypatch):

@@ -19,10 +19,10 @@ def train(framework: str, number: int = 0) -> Job:
     return Job("train", of | {"framework": framework, "device": "cpu"})
 
 
-def progress(folder, due, frameworks=("pytorch", "numpy"), rounds=2) -> Progress:
+def progress(folder, due, frameworks=("pytorch", "numpy"), **changes) -> Progress:
     """That of these jobs, where the records of all runs are there, or will be as soon as asked."""
-    changes = {"tracks": ["controlled"], "scenarios": {"baseline": {}}}
-    config = results.config(rounds=rounds, frameworks=list(frameworks), **changes)
+    changes = {"tracks": ["controlled"], "scenarios": {"baseline": {}}, "rounds": 2} | changes
+    config = results.config(frameworks=list(frameworks), **changes)
     records.make(folder, config)
     return Progress(Experiment(config), LABELS, dict(enumerate(due)), folder)
 
@@ -69,6 +69,19 @@ def test_jobs_are_weighed_by_what_they_take_and_not_counted(tmp_path):
     assert of.share == pytest.approx(9 * OTHER_JOB / (planned + 9 * OTHER_JOB))
     finish(of, 0, 100, planned)
     assert of.share == 1 and of.seconds_left == 0
+
+
+def test_rounds_that_a_precision_takes_are_counted_once_they_are_fixed(tmp_path):
+    """The jobs of the new ones are taken in, and the old ones keep what is known of them."""
+    of = progress(tmp_path, [train("pytorch", 0)], rounds=3, precision=0.02)
+    assert of.words(of.due[0]) == "controlled, baseline, round 1 of 3: PyTorch"
+    finish(of, 0, 100, 20)
+    fixed = [{"track": "controlled", "scenario": "baseline", "all": 7}]
+    content = of.experiment.fixing | {"contests": fixed}
+    (tmp_path / "rounds.json").write_text(json.dumps(content))
+    of.take_in({0: train("pytorch", 0), 1: train("pytorch", 6)})
+    assert of.words(of.due[1]) == "controlled, baseline, round 7 of 7: PyTorch"
+    assert of.seconds_left == 20 and of.share == 0.5
 
 
 def test_what_is_left_rests_on_runs_of_the_same_kind(tmp_path):

@@ -28,7 +28,7 @@ def fixed(
     audit = Audit(results, experiment.root)
     audit.everything(records, rounds, [])
     there = [path for path in records if path.exists()]
-    runs, _ = collect.tables(there, results, experiment.fixing["warmup_epochs"])
+    runs, _ = collect.tables(there, results, experiment.config["comparison"])
     sound = admit(runs, audit.table())
     contests = [contest(experiment, sound, *of) for of in experiment.contests]
     return experiment.fixing | {"contests": contests}

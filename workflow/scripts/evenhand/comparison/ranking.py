@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evenhand.comparison import inference
-from evenhand.comparison.compare import Reasons, of_scenario
+from evenhand.comparison.compare import Reasons, among_first, of_scenario
 from evenhand.core.experiment import Experiment
 
 # Columns of runs.csv by the name of what they measure; of all of them, less is better.
@@ -49,6 +49,7 @@ def ranking(experiment: Experiment, sound: pd.DataFrame, reasons: Reasons) -> pd
                 rows.append((*of, len(own), np.exp(own.mean()), 1.0, np.nan, np.nan))
                 continue
             d = (logs[name] - logs[baseline]).dropna()
-            found = inference.effect(d, confidence=confidence)
+            first = among_first(d.index, experiment.first_rounds)
+            found = inference.effect(d, confidence=confidence, first=first)
             rows.append((*of, len(d), np.nan, np.exp(d.mean()), found.low, found.high))
     return pd.DataFrame(rows, columns=RANKING)

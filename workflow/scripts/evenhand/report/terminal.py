@@ -101,11 +101,7 @@ class Terminal(LogHandlerBase):
         """Once, before the first job: what takes time to import or to read."""
         from tqdm import tqdm
 
-        due = {
-            job.jobid: Job(job.rule.name, job.wildcards_dict)
-            for job in self.workflow.dag.needrun_jobs()
-        }
-        self.progress = Progress(self.experiment, labels(self.experiment), due)
+        self.progress = Progress(self.experiment, labels(self.experiment), self._due())
         tqdm.monitor_interval = 0  # no thread that wakes to see whether the bar must be redrawn
         self.bar = tqdm(
             total=1,
@@ -116,6 +112,13 @@ class Terminal(LogHandlerBase):
             leave=False,
         )
 
+    def _due(self) -> dict[int, Job]:
+        """The jobs that Snakemake knows to be needed, done or not."""
+        return {
+            job.jobid: Job(job.rule.name, job.wildcards_dict)
+            for job in self.workflow.dag.needrun_jobs()
+        }
+
     # ---- During the jobs -------------------------------------------------
 
     def _watch(self, record: LogRecord) -> None:
@@ -124,6 +127,8 @@ class Terminal(LogHandlerBase):
             self._begin()
         elif event == LogEvent.JOB_INFO:
             self.failed.discard(record.jobid)
+            if record.jobid not in self.progress.due:  # a checkpoint has brought it
+                self.progress.take_in(self._due())
             self.progress.begin(record.jobid, record.created)
         elif event == LogEvent.JOB_FINISHED:
             self._finished(record)
@@ -147,7 +152,8 @@ class Terminal(LogHandlerBase):
         if rounds == 1:
             self._say(f"PRELIMINARY, 1 round: {ratios}", YELLOW)
         elif rounds:
-            self._say(f"So far, {rounds} of {self.progress.rounds} rounds: {ratios}")
+            count = len(self.progress.rounds(job.run.of.track, job.run.of.scenario))
+            self._say(f"So far, {rounds} of {count} rounds: {ratios}")
 
     def _error(self, record: LogRecord) -> None:
         """A failed job: once, although Snakemake may say it again."""

@@ -2,12 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from statistics import geometric_mean, median
 from typing import NamedTuple
 
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor, Round, Run
+from evenhand.rounds.leftovers import fixed_rounds
 from evenhand.rounds.plan import earlier_runs, seconds_of_a_run
 from toolbox.record import NotARecord, Record
 
@@ -52,28 +54,41 @@ class Progress:
         due: Mapping[int, Job],
         results: Path = Path("results"),
     ):
-        self.experiment, self.labels, self.due, self.results = experiment, labels, due, results
-        self.rounds = experiment.config["rounds"]
+        self.experiment, self.labels, self.results = experiment, labels, results
+        self.due: dict[int, Job] = {}
         self.running: dict[int, float] = {}  # the time at which each began
-        self.left = Counter(job.kind for job in due.values())
+        self.left = Counter()
         self.took = defaultdict(list)  # seconds of those that have ended, by kind
         self.spent = 0.0
-        earlier = earlier_runs(results / f"runs.{experiment.table_form}")
+        self.earlier = earlier_runs(results / f"runs.{experiment.table_form}")
         self.planned = {}  # seconds of a training, by kind
-        for kind, job in {job.kind: job for job in due.values()}.items():
+        self.epochs: dict[Run, float] = {}  # seconds of one, as the comparison takes it
+        self.take_in(due)
+
+    def take_in(self, due: Mapping[int, Job]) -> None:
+        """Learn of jobs that are new, as some are once the number of all rounds is fixed."""
+        new = {number: job for number, job in due.items() if number not in self.due}
+        self.due |= new
+        self.left.update(job.kind for job in new.values())
+        fixed = fixed_rounds(self.experiment, self.results)
+        self.experiment = replace(self.experiment, fixed_rounds=fixed)
+        for kind, job in {job.kind: job for job in new.values()}.items():
             if job.rule in TRAININGS:
                 contest = job.wildcards["track"], job.wildcards["scenario"]
                 self.planned[kind], _ = seconds_of_a_run(
-                    experiment, *contest, job.competitor, earlier
+                    self.experiment, *contest, job.competitor, self.earlier
                 )
-        to_come = {job.run for job in due.values() if job.rule == "train"}
-        self.epochs: dict[Run, float] = {}  # seconds of one, as the comparison takes it
-        for track, scenario in experiment.contests:
-            for name in experiment.competitors(track):
-                for number in range(self.rounds):
-                    run = Round(track, scenario, number).run(name)
-                    if run not in to_come and run.path(results).exists():
+        to_come = {job.run for job in self.due.values() if job.rule == "train"}
+        for track, scenario in self.experiment.contests:
+            for round_ in self.rounds(track, scenario):
+                for run in map(round_.run, self.experiment.competitors(track)):
+                    if run not in to_come and run.path(self.results).exists():
                         self._read(run)
+
+    def rounds(self, track: str, scenario: str) -> list[Round]:
+        """Those of a contest, as far as their number is fixed."""
+        count = self.experiment.rounds(track, scenario)
+        return [Round(track, scenario, number) for number in range(count)]
 
     def _read(self, run: Run) -> None:
         """Take in a run; one whose record cannot be read is left to the audit, which names it."""
@@ -120,7 +135,8 @@ class Progress:
         of = job.wildcards
         where = [of[axis] for axis in ("track", "scenario") if axis in of]
         if "round" in of:
-            where.append(f"round {int(of['round']) + 1} of {self.rounds}")
+            of_all = f" of {len(self.rounds(*where))}" if len(where) == 2 else ""
+            where.append(f"round {int(of['round']) + 1}{of_all}")
         who = self.labels.get(job.competitor, of.get("framework"))
         rule = "" if job.rule == "train" else job.rule.replace("_", " ")
         return ": ".join(filter(None, [rule, ", ".join(where), who]))
@@ -140,7 +156,7 @@ class Progress:
     def ratios(self, of: Round) -> tuple[int, str]:
         """How many whole rounds a contest has, and its ratios so far; 0 where this one is not."""
         names = self.experiment.competitors(of.track)
-        rounds = [Round(of.track, of.scenario, number) for number in range(self.rounds)]
+        rounds = self.rounds(of.track, of.scenario)
         runs = {round_: [round_.run(name) for name in names] for round_ in rounds}
         whole = [round_ for round_ in rounds if self.epochs.keys() >= set(runs[round_])]
         if of not in whole or len(names) < 2:
