@@ -55,13 +55,15 @@ def forward(x: np.ndarray, weights: Weights) -> tuple[list[np.ndarray], list[np.
     return inputs, sums
 
 
-def cross_entropy(logits: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """The mean of -ln p_y, where p = softmax(z), and its gradient dz = (p - onehot(y)) / n.
-
-    ln p_k = z_k - ln sum_j exp z_j; the largest logit is taken out first, against overflow.
-    """
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """ln p_k = z_k - ln sum_j exp z_j; the largest logit is taken out first, against overflow."""
     shifted = logits - logits.max(axis=1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def cross_entropy(logits: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """The mean of -ln p_y, where p = softmax(z), and its gradient dz = (p - onehot(y)) / n."""
+    log_p = log_softmax(logits)
     right = np.arange(len(y)), y
     dz = np.exp(log_p)
     dz[right] -= 1
@@ -88,7 +90,7 @@ def exact_loss(logits: np.ndarray, y: np.ndarray) -> float:
 
     So no trainer finds the same last bit every time, unless the logits alone decide it.
     """
-    return float(cross_entropy(logits.astype(np.longdouble), y)[0])
+    return float(-log_softmax(logits.astype(np.longdouble))[np.arange(len(y)), y].mean())
 
 
 def backwards(h: np.ndarray, layer: Layer) -> np.ndarray:
