@@ -32,6 +32,7 @@ rule download:
         test_labels="results/data/{dataset}/raw/t10k-labels-idx1-ubyte",
     log:
         "logs/download/{dataset}.log",
+    priority: 2  # before environments, which take longer, so that the many seeds can begin
     localrule: True  # a cluster's nodes may have no network; the submit side has
     conda:
         MAIN
@@ -60,6 +61,7 @@ rule prepare:
         facts="results/data/{dataset}/facts.json",
     log:
         "logs/prepare/{dataset}.log",
+    priority: 2  # as above
     localrule: True
     conda:
         MAIN
