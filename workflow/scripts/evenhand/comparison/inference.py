@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # Student's t; scipy.stats takes a second to import
 
 MOST_ROUNDS = 1000  # as far ahead as rounds_needed looks
 POWER = 0.8  # the chance of a decision that rounds_needed plans for
@@ -95,9 +95,9 @@ def effect(
         return Effect(*[np.full(d.shape[:-1], np.nan)[()]] * 5)
     mean = d.mean(axis=-1)
     error = spreading.std(axis=-1, ddof=1) / np.sqrt(d.shape[-1])
-    half_width = student.ppf((1 + confidence) / 2, freedom) * error
-    p_different = 2 * student.sf(_statistic(np.abs(mean), error), freedom)
-    p_same = student.sf(_statistic(np.log1p(margin) - np.abs(mean), error), freedom)
+    half_width = stdtrit(freedom, (1 + confidence) / 2) * error
+    p_different = 2 * stdtr(freedom, -_statistic(np.abs(mean), error))
+    p_same = stdtr(freedom, -_statistic(np.log1p(margin) - np.abs(mean), error))
     return Effect(
         np.exp(mean), np.exp(mean - half_width), np.exp(mean + half_width), p_different, p_same
     )
@@ -175,7 +175,7 @@ def rounds_for_precision(d: ArrayLike, precision: float, confidence: float = 0.9
     rounds = d.shape[-1]
     if rounds < 2:
         return np.full(d.shape[:-1], np.nan)[()]
-    half_width = student.ppf((1 + confidence) / 2, rounds - 1) * d.std(axis=-1, ddof=1)
+    half_width = stdtrit(rounds - 1, (1 + confidence) / 2) * d.std(axis=-1, ddof=1)
     return np.maximum(rounds, np.ceil((half_width / np.log1p(precision)) ** 2))
 
 
@@ -214,7 +214,7 @@ def rounds_needed(
     error = spreading.std(axis=-1, ddof=1, keepdims=True) / np.sqrt(total)
 
     def reach(level: float, power: float) -> np.ndarray:
-        return (student.ppf(level, freedom) + student.ppf(power, freedom)) * error
+        return (stdtrit(freedom, level) + stdtrit(freedom, power)) * error
 
     enough = (reach(1 - alpha / 2, POWER) <= mean) | (
         reach(1 - alpha, (1 + POWER) / 2) <= np.log1p(margin) - mean
@@ -256,7 +256,7 @@ def break_even(
         return BreakEven(np.nan, np.nan, np.nan)
     c, s = cost.mean(), saving.mean()
     (v_c, v_cs), (_, v_s) = np.cov(cost[:first], saving[:first]) / len(cost)
-    t = student.ppf((1 + confidence) / 2, freedom)
+    t = stdtrit(freedom, (1 + confidence) / 2)
     square = s**2 - t**2 * v_s
     if square <= 0:
         return BreakEven(np.nan, np.nan, np.nan)
@@ -299,7 +299,7 @@ def outliers(d: ArrayLike, level: float = 0.05) -> np.ndarray:
     rounds = d.shape[-1]
     if rounds < 3:
         return np.zeros(d.shape, dtype=bool)
-    quantile = student.ppf(1 - level / (2 * rounds), rounds - 2)
+    quantile = stdtrit(rounds - 2, 1 - level / (2 * rounds))
     limit = (rounds - 1) / np.sqrt(rounds) * np.sqrt(quantile**2 / (rounds - 2 + quantile**2))
     distance = np.abs(d - d.mean(axis=-1, keepdims=True))
     return distance > limit * d.std(axis=-1, ddof=1, keepdims=True)

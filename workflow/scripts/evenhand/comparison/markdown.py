@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import gmean
 
 from evenhand.comparison.compare import CONTEST, SECONDS
 from evenhand.comparison.inference import first_that_pays
@@ -41,7 +40,7 @@ def markdown(
     lacks a member.
     """
     confidence = f"{100 * settings['confidence']:g} %"
-    seconds = sound.groupby([*CONTEST, "competitor"])[SECONDS].agg(gmean).to_dict()
+    seconds = sound.groupby([*CONTEST, "competitor"])[SECONDS].agg(_geometric_mean).to_dict()
     named = "; ".join(f"{scenario}: {name}" for scenario, name in data.items())
     stages = [TWO_STAGES.format(first)] if first else []
     parts = [INTRO.format(confidence), *stages, f"Images, as configured: {named}.\n"]
@@ -70,6 +69,10 @@ def markdown(
     if len(gains):
         parts += ["### What a track brings over another\n", _gains(gains, confidence)]
     return "\n".join(parts)
+
+
+def _geometric_mean(seconds: pd.Series) -> float:
+    return np.exp(np.log(seconds).mean())
 
 
 def _notes(pairs: pd.DataFrame) -> str:
