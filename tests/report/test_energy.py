@@ -43,13 +43,23 @@ def test_where_energy_was_read_each_line_of_runs_has_it_with_its_spread(made, co
     own = runs[(runs["scenario"] == "baseline") & (runs["competitor"] == "pytorch-cpu")]
     joules = own["median_epoch_joules"]
     table = report_tables.run_tables(results)[0]
-    assert table.head[-2:] == ["Energy, J an epoch", "Spread"]
-    spread = f"{100 * joules.std() / joules.mean():.1f}\N{NO-BREAK SPACE}%"
-    assert table.rows[0][-2:] == [f"{joules.median():.1f}", spread]
+    assert table.head[-1] == "Energy, J an epoch, and its spread"
+    spread = f"{100 * joules.std() / joules.mean():.0f}\N{NO-BREAK SPACE}%"
+    assert table.rows[0][-1] == f"{joules.median():.1f} ± {spread}"
     assert all(len(row) == len(table.head) for row in table.rows)
     (sentence,) = sentences.energy(results)
     assert sentence.startswith("Energy of the processor: read from its own counters (package-0, ")
     assert sentence in made_up.html(results)
+
+
+def test_energy_of_one_round_has_no_spread_and_of_none_a_dash(made, config):
+    results = made_up.results(dict(made), config)
+    alone = results.runs["competitor"].eq("pytorch-cpu") & results.runs["round"].gt(0)
+    joules = results.runs["median_epoch_joules"].mask(alone, float("nan"))
+    joules = joules.mask(results.runs["competitor"].eq("numpy-cpu"), float("nan"))
+    results.runs = results.runs.assign(median_epoch_joules=joules)
+    cells = {row[0]: row[-1] for row in report_tables.run_tables(results)[0].rows}
+    assert "±" not in cells["PyTorch"] and cells["NumPy"] == "\N{EN DASH}"
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

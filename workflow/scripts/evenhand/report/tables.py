@@ -341,20 +341,22 @@ def run_tables(results: Results) -> list[Table]:
                     gibibytes(median["peak_memory_bytes"]),
                     number(median["final_average_loss"], ".4f"),
                     percent(text, median["final_test_accuracy"], ".2f"),
-                    *(energy(text, runs["median_epoch_joules"]) if has_energy else ()),
+                    *([energy(text, runs["median_epoch_joules"])] if has_energy else []),
                 ]
             )
         columns = ["competitor", "rounds", "epoch_seconds", "range", "spread", "process_seconds"]
         columns += ["wait_share", "loader", "share_of_peak", "products", "memory"]
-        columns += ["final_loss", "accuracy", *(["energy", "spread"] if has_energy else ())]
+        columns += ["final_loss", "accuracy", *(["energy"] if has_energy else [])]
         caption = results.contest(track, scenario)
         tables.append(Table(caption, heads(results, columns), rows))
     return tables
 
 
-def energy(text: dict, joules: pd.Series) -> tuple[str, str]:
-    """Joules an epoch, median over the rounds, and their spread."""
-    return number(joules.median(), ".1f"), percent(text, joules.std() / joules.mean(), ".1f")
+def energy(text: dict, joules: pd.Series) -> str:
+    """Joules an epoch, median over the rounds, and their spread where there is one."""
+    middle, spread = joules.median(), percent(text, joules.std() / joules.mean())
+    said = number(middle, ",.0f" if middle >= 100 else ".1f")
+    return said if spread == NONE else f"{said} ± {spread}"
 
 
 def thread_table(results: Results) -> Table:
