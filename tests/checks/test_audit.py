@@ -322,7 +322,9 @@ def test_a_pause_inside_a_round_is_noted(folder):
 
 
 def test_turns_taken_in_another_order_than_drawn_are_noted(folder):
-    later = datetime.now(UTC) + timedelta(seconds=30)
+    other = json.loads(record_of(folder, 1, "other-cpu").read_text())
+    begun = datetime.fromisoformat(other["measured"]["started"])
+    later = begun + timedelta(seconds=30)
     edited(record_of(folder), measured__started=later.isoformat())
     assert findings(folder) == {("note", "order", 1, "all")}
 

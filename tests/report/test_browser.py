@@ -245,6 +245,7 @@ def test_the_page_never_scrolls_sideways(size, report, open_page):
 
 def test_a_table_of_numbers_has_one_line_a_row(report, open_page):
     page = open_page(report, PHONE)
+    page.evaluate(UNFOLD)
     rows = page.locator("table:not(.wordy):not(.matrix) tbody tr:visible")
     heights = rows.evaluate_all("all => all.map(e => e.getBoundingClientRect().height)")
     assert len(heights) > 20 and max(heights) < 45
