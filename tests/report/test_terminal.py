@@ -11,6 +11,7 @@ from snakemake.logging import ColorizingTextHandler, DefaultFormatter, logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from evenhand.core.experiment import Experiment
+from evenhand.core.schemas import ROOT
 from evenhand.report import terminal
 from support import records, results
 from support.terminals import screen
@@ -254,6 +255,24 @@ def test_jobs_that_a_checkpoint_brings_are_taken_in():
     watched.begin(99)
     assert watched.handler.progress.due[99].run.of.number == 1
     assert watched.handler.show == watched.handler._watch, "plain"
+
+
+def test_a_job_that_succeeds_in_another_attempt_spoils_nothing():
+    watched = Watched()
+    watched.start()
+    watched.begin(0)
+    watched.fail(0)
+    for number in watched.jobs:
+        watched.finish(number)
+    watched.handler.close()
+    assert HEADLINE in watched.seen
+    assert not any(line.startswith("Run the same command again") for line in watched.seen)
+
+
+def test_rules_that_write_on_the_terminal_are_known():
+    programs = (ROOT / "workflow/scripts").glob("*.py")
+    writing = {path.stem for path in programs if "import show" in path.read_text()}
+    assert writing <= set(terminal.WRITING) and "fix_rounds" in writing
 
 
 def test_no_color_is_respected(monkeypatch):

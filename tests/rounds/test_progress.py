@@ -75,13 +75,14 @@ def test_rounds_that_a_precision_takes_are_counted_once_they_are_fixed(tmp_path)
     """The jobs of the new ones are taken in, and the old ones keep what is known of them."""
     of = progress(tmp_path, [train("pytorch", 0)], rounds=3, precision=0.02)
     assert of.words(of.due[0]) == "controlled, baseline, round 1 of 3: PyTorch"
+    assert of.now().endswith(" left of the first rounds")
     finish(of, 0, 100, 20)
     fixed = [{"track": "controlled", "scenario": "baseline", "all": 7}]
     content = of.experiment.fixing | {"contests": fixed}
     (tmp_path / "rounds.json").write_text(json.dumps(content))
     of.take_in({0: train("pytorch", 0), 1: train("pytorch", 6)})
     assert of.words(of.due[1]) == "controlled, baseline, round 7 of 7: PyTorch"
-    assert of.seconds_left == 20 and of.share == 0.5
+    assert of.seconds_left == 20 and of.share == 0.5 and of.now().endswith(" left")
 
 
 def test_what_is_left_rests_on_runs_of_the_same_kind(tmp_path):

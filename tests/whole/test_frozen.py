@@ -27,7 +27,7 @@ NEW = {
     "tutorial_check": {"track"},
     "runs": {"threads_at_work", "helpers_at_work", "between_seconds", "rest_seconds"}
     | {"peak_threads", "peak_kernel", "peak_library", "compile_seconds", "products_seconds"}
-    | {"first_epoch_seconds", "seconds_to_accuracy"}
+    | {"first_epoch_seconds", "seconds_to_accuracy", "own_process_seconds"}
     | {"median_epoch_joules", "processor_domains"},
     "epochs": {"processor_joules", "gpu_joules", "energy_joules"},
     "thread_effect": {"p_value", "verdict"},

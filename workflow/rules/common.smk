@@ -1,6 +1,8 @@
 # What the rules of all phases share: paths, the experiment, and which files all of its runs have.
 
 import dataclasses
+import functools
+import json
 import os
 import re
 import sys
@@ -23,7 +25,6 @@ sys.path.insert(0, f"{CODE}/scripts")
 
 from evenhand.core import axes, config as configuration
 from evenhand.core.experiment import Experiment
-from evenhand.core.files import read_json
 from evenhand.core.imports import modules_of
 from evenhand.core.schemas import Refused
 from evenhand.environments import deployments, locks
@@ -78,8 +79,13 @@ def all_rounds():
     if not config["precision"]:
         return EXPERIMENT
     make_again(ROUNDS)
-    content = read_json(Path(checkpoints.fix_rounds.get().output[0]))
-    return dataclasses.replace(EXPERIMENT, fixed_rounds=content["contests"])
+    return with_rounds(Path(checkpoints.fix_rounds.get().output[0]).read_text())
+
+
+@functools.cache
+def with_rounds(text):
+    """The experiment with the rounds that the text of a file fixes; one for all jobs that ask."""
+    return dataclasses.replace(EXPERIMENT, fixed_rounds=json.loads(text)["contests"])
 
 
 # Kinds of nodes are examined apart; who cannot train on those that are requested takes no part.

@@ -21,8 +21,7 @@ from evenhand.core.identity import Competitor
 from evenhand.core.schemas import ROOT
 
 SECONDS = "median_epoch_seconds"  # of a run: the epochs after the warm-up
-# What a process takes, and what of it is the toolbox's own work.
-TIMES = [SECONDS, "process_seconds", "evaluation_seconds", "loader_pass_seconds", "epochs"]
+TIMES = [SECONDS, "own_process_seconds", "epochs"]
 CONTEST = ["track", "scenario"]
 PAIR = [*CONTEST, "a", "b"]
 RUN = [*CONTEST, "round", "competitor"]
@@ -352,7 +351,4 @@ def _effect(d: ArrayLike, settings: dict, first: int | None) -> dict[str, float]
 def _once(both: pd.DataFrame, side: str) -> np.ndarray:
     """The seconds that a process takes whatever the number of its epochs; compiling is in it."""
     of = {name: both[f"{name}_{side}"] for name in TIMES}
-    toolbox = of["evaluation_seconds"] + of["loader_pass_seconds"].fillna(
-        0
-    )  # not every track has one
-    return (of["process_seconds"] - toolbox - of["epochs"] * of[SECONDS]).to_numpy()
+    return (of["own_process_seconds"] - of["epochs"] * of[SECONDS]).to_numpy()

@@ -13,7 +13,7 @@ from evenhand.core.experiment import Experiment
 METRICS = {
     "epoch": "median_epoch_seconds",
     "first_epoch": "first_epoch_seconds",
-    "process": "process_seconds",
+    "process": "own_process_seconds",
     "accuracy": "seconds_to_accuracy",
     "memory": "peak_memory_bytes",
     "energy": "median_epoch_joules",

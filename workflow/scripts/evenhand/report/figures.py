@@ -160,7 +160,7 @@ def by_epoch(
             values = published[name][quantity][: len(line)]
             where = np.arange(len(values)) + shift
             axes.scatter(where, values, edgecolors=look.color, **RING)
-    if published:
+    if published.keys() & {name for name, _ in present}:
         axes.scatter([], [], label=words["published"], edgecolors=INK, **RING)
     axes.set_xticks(sorted(group["epoch"].unique()))
     axes.set_xlabel(words["epoch"])

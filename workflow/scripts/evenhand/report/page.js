@@ -5,31 +5,29 @@
 const form = document.querySelector(".choose");
 const chosen = ["metric", "scenario", "baseline", "order"];
 
-// The address says what differs from how the page opens: #metric=memory&hide=numpy-cpu
+// The address says what differs from how the page opens: ?metric=memory&hide=numpy-cpu
 function write() {
   const state = new URLSearchParams();
   for (const name of chosen) {
-    const radio = form.querySelector(`input[type=radio][name=${name}]:checked`);
-    if (radio && !radio.defaultChecked) state.set(name, radio.value);
+    const radio = form.querySelector(`input[name=${name}]:checked`);
+    if (!radio.defaultChecked) state.set(name, radio.value);
   }
   for (const box of form.querySelectorAll("[name=show]:not(:checked)")) state.append("hide", box.value);
-  history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
+  const query = state.size ? `?${state}` : "";
+  history.replaceState(null, "", location.pathname + query + location.hash);
 }
 
 function read() {
-  const state = new URLSearchParams(location.hash.slice(1));
-  if (![...chosen, "hide"].some((name) => state.has(name))) return; // none, or a section's
-  form.reset();
+  const state = new URLSearchParams(location.search);
   for (const input of form.querySelectorAll("input")) {
     if (state.get(input.name) === input.value) input.checked = true;
-    if (input.name === "show") input.checked = !state.getAll("hide").includes(input.value);
+    if (input.name === "show" && state.getAll("hide").includes(input.value)) input.checked = false;
   }
-  form.querySelector("details").open ||= ["baseline", "order", "hide"].some((name) => state.has(name));
+  form.querySelector("details").open = ["baseline", "order", "hide"].some((name) => state.has(name));
 }
 
 form.addEventListener("change", write);
 form.addEventListener("submit", (event) => event.preventDefault());
-addEventListener("hashchange", read);
 read();
 
 function save(name, address) {

@@ -28,6 +28,7 @@ SUBS = [(1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)]  # of ticks within a powe
 POWERS = 10.0 ** np.arange(-9, 13)
 FEWEST_TICKS = 3
 GIB = 2**30
+FAR = 3  # an interval that reaches beyond this multiple of its ratio ends in an arrow
 UNITS = {"memory": ("GiB", GIB), "environment": ("GiB", GIB), "energy": ("J", 1)}
 VERDICTS_ON = "epoch"  # the metric that verdicts are about
 
@@ -37,7 +38,7 @@ class Beside:
     """A competitor vs. another: the ratio in words, and where its interval is on the strip."""
 
     baseline: str
-    is_best: bool
+    is_lowest: bool
     ratio: str
     interval: str
     words: str  # the verdict, where there is one
@@ -51,10 +52,10 @@ class Row:
     competitor: str
     look: Look
     value: str
-    place: int
+    position: int
     dots: list[int]
     beside: list[Beside]
-    then: int | None  # where it would be if what was published held
+    published: int | None  # where it would be if what was published held
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,10 @@ class Panel:
     track: str
     scenario: str
     metric: str
-    lead: str
     rows: list[Row]
     unranked: list[tuple[Look, str]]  # with the reason
     ticks: list[tuple[int, str]]
-    then: str  # what the ring is, if there is one
+    published: str  # what the ring is, if there is one
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Strip:
         low, high = np.exp([ends[0] - room, ends[1] + room])
         return cls(low, high)
 
-    def place(self, value: float) -> int:
+    def position(self, value: float) -> int:
         """Where a value is; one beyond an end is at that end."""
         share = np.log(value / self.low) / np.log(self.high / self.low)
         return round(WIDE * min(max(share, 0), 1))
@@ -100,7 +100,7 @@ class Strip:
                 break
         else:
             values = MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-        return [(self.place(of * scale), f"{of:,g}") for of in values if low <= of <= high]
+        return [(self.position(of * scale), f"{of:,g}") for of in values if low <= of <= high]
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,14 @@ class Ranking:
     def scenarios(self) -> list[str]:
         return self.results.scenarios
 
+    @property
+    def opening(self) -> str:
+        """The scenario that a page opens with: the first that all tracks have, else the first."""
+        contests = self.results.experiment.contests
+        tracks = {track for track, _ in contests}
+        of_all = (of for of in self.scenarios if {(track, of) for track in tracks} <= {*contests})
+        return next(of_all, self.scenarios[0])
+
     @cached_property
     def competitors(self) -> list[str]:
         """Those who are ranked anywhere, in the configuration's order."""
@@ -145,8 +153,8 @@ class Ranking:
 
     @cached_property
     def metrics(self) -> list[str]:
-        """Those that rank anybody in these results."""
-        return list(self.table["metric"].unique())
+        """Those that rank anybody in these results; the first, where nobody is ranked."""
+        return list(self.table["metric"].unique()) or [VERDICTS_ON]
 
     @cached_property
     def sound(self) -> pd.DataFrame:
@@ -166,15 +174,17 @@ class Ranking:
         found = not_comparable(*tables, results.experiment.root)
         rows = [(code, json.dumps(details)) for code, details in found.values()]
         rows = pd.DataFrame(rows, columns=["remark", "details"])
-        return dict(zip(found, phrases(rows, results.text, results.label), strict=True))
+        named = phrases(rows, results.text, lambda name: "")  # who it is stands before
+        return {of: phrase.strip() for of, phrase in zip(found, named, strict=True)}
 
     @cached_property
-    def by_track(self) -> list[tuple[str, list[Panel]]]:
-        """Each track with its panels, metric after metric; a page opens with the first."""
-        contests = self.results.experiment.contests
+    def by_track(self) -> list[tuple[str, str, list[Panel]]]:
+        """Each track with a few words and its panels, metric after metric."""
+        contests, leads = self.results.experiment.contests, self.results.text["tracks"]
         return [
             (
                 track,
+                leads.get(track, leads["other"]).format(track=track),
                 [
                     self.panel(track, scenario, metric)
                     for metric in self.metrics
@@ -191,34 +201,39 @@ class Ranking:
         table = table[table["metric"] == metric]
         means = table.dropna(subset="value").set_index("competitor")["value"].sort_values()
         dots = self.dots(track, scenario, metric, means)
-        then, claimed = self.then(track, scenario, metric, means)
-        strip = Strip.of([*means, *then.values(), *np.concatenate([*dots.values(), []])])
+        published, note = self.published(track, scenario, metric, means)
+        ends = [
+            end * means.iloc[0]
+            for row in table[table["baseline"].isin(means.index[:1])].itertuples()
+            for end in (max(row.low, row.ratio / FAR), min(row.high, row.ratio * FAR))
+            if pd.notna(row.low)
+        ]
+        seen = [*means, *ends, *published.values(), *np.concatenate([*dots.values(), []])]
+        strip = Strip.of(seen)
         unit, scale = UNITS.get(metric, (text["seconds"], 1))
         rows = [
             Row(
                 competitor=name,
                 look=results.looks[name],
                 value=f"{significant(value / scale, 3)}\N{NO-BREAK SPACE}{unit}",
-                place=strip.place(value),
-                dots=sorted({strip.place(dot) for dot in dots[name]}),
+                position=strip.position(value),
+                dots=sorted({strip.position(dot) for dot in dots[name]}),
                 beside=[
                     self.beside(row, means, strip)
                     for row in table[table["competitor"] == name].itertuples()
                 ],
-                then=strip.place(then[name]) if name in then else None,
+                published=strip.position(published[name]) if name in published else None,
             )
             for name, value in means.items()
         ]
-        lead = results.text["tracks"].get(track, results.text["tracks"]["other"])
         return Panel(
             track=track,
             scenario=scenario,
             metric=metric,
-            lead=lead.format(track=track),
             rows=rows,
             unranked=list(self.unranked(track, scenario, metric, set(means.index))),
             ticks=strip.ticks(scale),
-            then=claimed,
+            published=note,
         )
 
     def dots(
@@ -232,7 +247,7 @@ class Ranking:
             name: runs.loc[[name], comparison.METRICS[metric]].to_numpy() for name in means.index
         }
 
-    def then(
+    def published(
         self, track: str, scenario: str, metric: str, means: pd.Series
     ) -> tuple[dict[str, float], str]:
         """Where who was said to be faster would be, beside the slower one, and how to say it."""
@@ -243,23 +258,25 @@ class Ranking:
             return {}, ""
         row = claims.iloc[0]
         said = {"a": self.results.label(row.faster), "b": self.results.label(row.slower)}
-        words = self.results.text["ranking"]["then"].format(ratio=times(row.logged), **said)
+        words = self.results.text["ranking"]["published"].format(ratio=times(row.logged), **said)
         return {row.faster: means[row.slower] * row.logged}, words
 
     def beside(self, row, means: pd.Series, strip: Strip) -> Beside:
         """A row of the table in words, with its interval beside the baseline's mean."""
         text, alone = self.results.text, row.competitor == row.baseline
-        is_best = row.baseline == means.index[0]
+        is_lowest = row.baseline == means.index[0]
         interval, ends = "", None
         if pd.notna(row.low):
             interval = between(text, row.low, row.high, times)
-            ends = tuple(strip.place(means[row.baseline] * end) for end in (row.low, row.high))
+            ends = tuple(strip.position(means[row.baseline] * end) for end in (row.low, row.high))
         verdict = self.verdicts.get((row.track, row.scenario, row.competitor, row.baseline), "")
         words = text["ranking"]["words"].get(verdict, "") if row.metric == VERDICTS_ON else ""
         return Beside(
             baseline=row.baseline,
-            is_best=is_best,
-            ratio=text["ranking"]["best" if is_best else "itself"] if alone else times(row.ratio),
+            is_lowest=is_lowest,
+            ratio=text["ranking"]["lowest" if is_lowest else "itself"]
+            if alone
+            else times(row.ratio),
             interval=interval,
             words=words.format(margin=self.results.margin),
             ends=ends,

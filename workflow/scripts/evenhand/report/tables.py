@@ -398,11 +398,12 @@ def every_run(results: Results) -> Table | None:
             number(row.process_seconds, ".1f"),
             number(row.final_average_loss, ".4f"),
             percent(results.text, row.final_test_accuracy, ".2f"),
+            row.record,
         ]
         for row in results.runs.itertuples()
     ]
     columns = ["track", "scenario", "round", "position", "competitor", "seed", "threads"]
-    columns += ["epoch_seconds", "process_seconds", "final_loss", "accuracy"]
+    columns += ["epoch_seconds", "process_seconds", "final_loss", "accuracy", "record"]
     return Table(results.text["runs"]["every"], heads(results, columns), rows, words=2)
 
 

@@ -23,7 +23,7 @@ from tabulate import tabulate
 from evenhand.core.experiment import Experiment
 from evenhand.rounds.progress import Job, Progress, times
 
-SPEAKING = ("download", "admit", "doctor")  # rules that write on the terminal themselves
+WRITING = ("download", "admit", "doctor", "fix_rounds")  # rules that write on the terminal
 TAIL = 15  # lines of a failed job's log
 # Snakemake's errors that only repeat what the lines about the failed job say.
 REPEATED = ("CalledProcessError", "At least one job did not complete", "a job execution failed")
@@ -157,7 +157,6 @@ class Terminal(LogHandlerBase):
 
     def _error(self, record: LogRecord) -> None:
         """A failed job: once, although Snakemake may say it again."""
-        self.errors = True
         self.progress.fail(record.jobid)
         if self.interrupted or record.jobid in self.failed:
             return
@@ -170,8 +169,8 @@ class Terminal(LogHandlerBase):
 
     def _other(self, record: LogRecord) -> None:
         """Warnings, and errors that are no job's."""
-        self.errors |= record.levelno >= ERROR
         if not any(words in record.getMessage() for words in REPEATED):
+            self.errors |= record.levelno >= ERROR
             self._clear()
             self.plain.handle(record)
 
@@ -182,11 +181,12 @@ class Terminal(LogHandlerBase):
         if self.bar is not None:
             self.bar.close()
         dag, results = self.workflow.dag, Path("results")
-        if self.errors:
+        whole = not (self.interrupted or self.failed or self.errors)
+        if not whole:
             self._say(CONTINUE if self.interrupted else CURE, BOLD)
         elif not len(dag):
             self._say("Nothing to do: all that was asked for is there.")
-        if not self.errors and any(job.rule.name == "report" for job in dag.jobs):
+        if whole and any(job.rule.name == "report" for job in dag.jobs):
             self._say((results / "headline.txt").read_text(encoding="utf-8").strip(), BOLD)
             with (results / "comparison.csv").open(encoding="utf-8", newline="") as table:
                 self._say(ratio_table(list(csv.DictReader(table)), labels(self.experiment)))
@@ -220,7 +220,7 @@ class Terminal(LogHandlerBase):
         if self.bar is None:
             return
         running = {self.progress.due[number].rule for number in self.progress.running}
-        if running.isdisjoint(SPEAKING):
+        if running.isdisjoint(WRITING):
             self.bar.n = self.progress.share
             self.bar.set_description_str(self.progress.now())
         else:

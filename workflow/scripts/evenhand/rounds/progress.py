@@ -144,7 +144,9 @@ class Progress:
     def now(self) -> str:
         """What is left, and what runs."""
         running = [self.words(self.due[number]) for number in self.running]
-        return "; ".join([f"{duration(self.seconds_left)} left", *running])
+        are_more = self.experiment.config["precision"] and not self.experiment.fixed_rounds
+        of = " of the first rounds" if are_more else ""
+        return "; ".join([f"{duration(self.seconds_left)} left{of}", *running])
 
     def result(self, job: Job) -> str:
         """What a timed run measured."""
