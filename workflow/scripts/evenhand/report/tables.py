@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from evenhand.comparison import remarks
 from evenhand.comparison.claims import mirrored
@@ -398,7 +399,7 @@ def every_run(results: Results) -> Table | None:
             number(row.process_seconds, ".1f"),
             number(row.final_average_loss, ".4f"),
             percent(results.text, row.final_test_accuracy, ".2f"),
-            row.record,
+            Markup("/<wbr>").join(row.record.split("/")),  # breaks there on paper
         ]
         for row in results.runs.itertuples()
     ]
