@@ -81,6 +81,7 @@ rule distribution:
         "results/distribution/{scenario}/{framework}.csv",
     log:
         "logs/distribution/{scenario}/{framework}.log",
+    cache: True  # with `snakemake --cache`, once for all folders of results
     priority: 1  # the longest first, while environments are built, and none during rounds
     conda:
         MAIN
