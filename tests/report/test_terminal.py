@@ -257,8 +257,9 @@ def test_jobs_that_a_checkpoint_brings_are_taken_in():
     assert watched.handler.show == watched.handler._watch, "plain"
 
 
-def test_a_job_that_succeeds_in_another_attempt_spoils_nothing():
+def test_a_job_that_succeeds_in_another_attempt_spoils_nothing(folder):
     watched = Watched()
+    records.make(folder / "results", watched.config)
     watched.start()
     watched.begin(0)
     watched.fail(0)

@@ -399,7 +399,7 @@ def every_run(results: Results) -> Table | None:
             number(row.process_seconds, ".1f"),
             number(row.final_average_loss, ".4f"),
             percent(results.text, row.final_test_accuracy, ".2f"),
-            Markup("/<wbr>").join(row.record.split("/")),  # breaks there on paper
+            Markup("<code>{}</code>").format(row.record),
         ]
         for row in results.runs.itertuples()
     ]
