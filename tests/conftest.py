@@ -13,14 +13,16 @@ from support.checkouts import checkout, snakemake
 class ByFolder(LoadScopeScheduling):
     """Hands a process the tests of a folder, which share what takes long to make.
 
-    Those of the whole workflow, the last and longest, are handed out file by file: otherwise one
-    process would do them all, and the other wait.
+    Of the longest folders it hands out each file: otherwise one process would do them all, and the
+    other wait.
     """
+
+    BY_FILE = ("report", "whole")
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         folder = file.rpartition("/")[0]
-        return file if folder.endswith("whole") else folder
+        return file if folder.endswith(self.BY_FILE) else folder
 
 
 def pytest_xdist_make_scheduler(config, log):
