@@ -78,3 +78,21 @@ def test_a_run_on_a_gpu_tells_of_both(tmp_path):
     results = made_up.results(made_up.tables(tmp_path, config), config)
     of_processor, of_gpu = sentences.energy(results)
     assert "the processor" in of_processor and "the GPU" in of_gpu
+
+
+def test_where_machines_differ_each_sentence_names_its_own(made, config):
+    results = made_up.results(dict(made), config)
+    named = {}
+    for record in results.records:
+        machine = record.environment.machine | {"fingerprint": f"of {record.requested.competitor}"}
+        environment = dataclasses.replace(record.environment, machine=machine)
+        named[record.requested.competitor] = dataclasses.replace(record, environment=environment)
+    results.records = [*named.values()]
+    (same,) = sentences.energy(results)
+    of_first = results.records[:1]
+    results.records = results.records[1:]
+    unread(results, "no tree")
+    results.records = of_first + results.records
+    read, not_read = sentences.energy(results)
+    assert read == f"Machine 1: {same}"
+    assert not_read.startswith("Machine 2: ") and "no powercap tree" in not_read

@@ -138,7 +138,7 @@ def test_later_ratios_are_geometric_means_over_all_whole_rounds_that_are_there(t
     finish(of, 0, 100, 20)
     finish(of, 1, 120, 20)
     rounds, said = of.ratios(Round("controlled", "baseline", 1))
-    assert rounds == 2 and "an epoch takes NumPy 0.05 times as long as PyTorch" in said
+    assert rounds == 2 and "an epoch takes NumPy 0.050 times as long as PyTorch" in said
 
 
 @pytest.mark.parametrize(

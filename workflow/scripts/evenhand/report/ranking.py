@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from evenhand.comparison import ranking as comparison
 from evenhand.comparison.claims import mirrored
-from evenhand.comparison.compare import CONTEST, admit, not_comparable, of_scenario
+from evenhand.comparison.compare import CONTEST, admit, of_scenario
 from evenhand.comparison.remarks import phrases
 from evenhand.report.looks import Look
 from evenhand.report.results import Results, between, percent, significant, times
@@ -169,9 +169,7 @@ class Ranking:
     @cached_property
     def reasons(self) -> dict[tuple[str, str, str], str]:
         """Why a competitor is not comparable, in words."""
-        results = self.results
-        tables = results.runs, results.gate, results.tutorial_check
-        found = not_comparable(*tables, results.experiment.root)
+        results, found = self.results, self.results.reasons
         rows = [(code, json.dumps(details)) for code, details in found.values()]
         rows = pd.DataFrame(rows, columns=["remark", "details"])
         named = phrases(rows, results.text, lambda name: "")  # who it is stands before

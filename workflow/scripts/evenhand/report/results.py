@@ -7,10 +7,12 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from evenhand.comparison.compare import Reasons, not_comparable
 from evenhand.core import axes
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor
 from evenhand.report.looks import Look, label, looks
+from evenhand.rounds import progress
 from toolbox.record import Record
 
 INFINITE = float("inf")
@@ -100,6 +102,19 @@ class Results:
         places = table["framework"].map(self.config["frameworks"].index)
         return table.loc[places.sort_values(kind="stable").index]
 
+    @cached_property
+    def reasons(self) -> Reasons:
+        """Who is not comparable in which track and scenario, and why."""
+        tables = self.runs, self.gate, self.tutorial_check
+        return not_comparable(*tables, self.experiment.root)
+
+    @property
+    def machines(self) -> dict[str, str]:
+        """What the page calls each machine, by fingerprint."""
+        found = dict.fromkeys(record.environment.machine["fingerprint"] for record in self.records)
+        form = self.text["setup"]["machine"]
+        return {of: form.format(number=number) for number, of in enumerate(found, 1)}
+
     @property
     def failed(self) -> list[str]:
         """The competitors that did not pass the gate."""
@@ -167,10 +182,9 @@ def deviation(check: str, value: float) -> str:
 
 
 def times(value: float | None) -> str:
-    """A ratio; of two rounds that disagree an interval may span many powers of ten."""
-    if pd.isna(value) or 0.01 <= value < 1000:
-        return number(value, ".3f" if value < 0.1 else ".2f")
-    return scientific(value)
+    """A ratio as the terminal has it, a power of ten raised; a dash where there is none."""
+    said = NONE if pd.isna(value) else progress.times(value)
+    return scientific(value) if "e" in said else said
 
 
 def percent(text: dict, fraction: float | None, form: str = ".0f") -> str:

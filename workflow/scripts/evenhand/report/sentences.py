@@ -3,6 +3,7 @@
 The words are in text.{language}.yaml.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -10,7 +11,6 @@ import pandas as pd
 
 from evenhand.comparison.compare import (
     admit,
-    not_comparable,
     of_scenario,
     tests_of_differences,
 )
@@ -340,11 +340,9 @@ def alerts(results: Results) -> list[tuple[str, str]]:
 
 def unranked(results: Results) -> dict[str, list[str]]:
     """By track, the competitors that are not comparable there, in any scenario."""
-    tables = results.runs, results.gate, results.tutorial_check
-    reasons = not_comparable(*tables, results.experiment.root)
     return {
-        track: results.present(name for of, _, name in reasons if of == track)
-        for track in dict.fromkeys(track for track, _, _ in reasons)
+        track: results.present(name for of, _, name in results.reasons if of == track)
+        for track in dict.fromkeys(track for track, _, _ in results.reasons)
     }
 
 
@@ -789,9 +787,13 @@ def audit_sentence(results: Results) -> str:
 
 
 def energy(results: Results) -> list[str]:
-    """Which counters told the energy of the runs, and why others did not, each once."""
-    text, found = results.text["energy"], {}
+    """Which counters told the energy of the runs, and why others did not, each once.
+
+    With the machines that a sentence is about, where not all of a part's sentences are the same.
+    """
+    text, found = results.text["energy"], defaultdict(lambda: defaultdict(dict))
     for record in results.records:
+        machine = results.machines[record.environment.machine["fingerprint"]]
         for part, told in record.measured.energy.items():
             if told:
                 sentence = text["not_read" if told["reason"] else "read"].format(
@@ -799,8 +801,16 @@ def energy(results: Results) -> list[str]:
                     domains=results.text["comma"].join(told["domains"]),
                     reason=text["reasons"].get(told["reason"]),
                 )
-                found[sentence] = None
-    return [*found]
+                found[part][sentence][machine] = None
+    return [
+        sentence
+        if len(of_part) == 1
+        else text["of_machines"].format(
+            sentence=sentence, machines=results.text["comma"].join(machines)
+        )
+        for of_part in found.values()
+        for sentence, machines in of_part.items()
+    ]
 
 
 def sources(results: Results) -> list[str]:

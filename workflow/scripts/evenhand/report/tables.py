@@ -429,7 +429,7 @@ def machine_table(results: Results) -> Table:
     }
     if {*shown["gpu"]} == {NONE}:
         del shown["gpu"]
-    head = ["", *(text["machine"].format(number=place + 1) for place in range(len(machines)))]
+    head = ["", *results.machines.values()]
     rows = [[text["rows"][name], *values] for name, values in shown.items()]
     measured = results.runs.dropna(subset="peak_threads").sort_values("peak_flop_per_second")
     best = {(run.fingerprint, run.peak_threads): peak(run) for run in measured.itertuples()}
@@ -472,17 +472,12 @@ def node_table(results: Results) -> Table | None:
     text = results.text["setup"]
     if not results.nodes.duplicated(PAIR).any():
         return None
-    machines = list(dict.fromkeys(r.environment.machine["fingerprint"] for r in results.records))
-
-    def kind(fingerprint: str) -> str:
-        numbers = [machines.index(of_one) + 1 for of_one in fingerprint.split(BOTH)]
-        return BOTH.join(text["machine"].format(number=number) for number in numbers)
-
+    machines = results.machines
     rows = [
         [
             *(row.track, row.scenario),
             pair_name(results, row),
-            kind(row.fingerprint),
+            BOTH.join(machines[of_one] for of_one in row.fingerprint.split(BOTH)),
             row.rounds,
             times(row.ratio) + (" ≠" if row.differs else ""),
             between(results.text, row.low, row.high, times),

@@ -181,4 +181,6 @@ def duration(seconds: float) -> str:
 
 def times(ratio: float) -> str:
     """A ratio; of two rounds that disagree an interval may span many powers of ten."""
-    return f"{ratio:.2f}" if 0.1 <= ratio < 1000 else f"{ratio:.2g}"
+    if 0.01 <= ratio < 1000:
+        return f"{ratio:.3f}" if ratio < 0.1 else f"{ratio:.2f}"
+    return f"{ratio:.1e}"
