@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from evenhand.comparison.compare import Reasons, not_comparable
-from evenhand.core import axes
+from evenhand.core import axes, words
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor
 from evenhand.report.looks import Look, label, looks
-from evenhand.rounds import progress
 from toolbox.record import Record
 
 INFINITE = float("inf")
@@ -183,7 +182,7 @@ def deviation(check: str, value: float) -> str:
 
 def times(value: float | None) -> str:
     """A ratio as the terminal has it, a power of ten raised; a dash where there is none."""
-    said = NONE if pd.isna(value) else progress.times(value)
+    said = NONE if pd.isna(value) else words.times(value)
     return scientific(value) if "e" in said else said
 
 

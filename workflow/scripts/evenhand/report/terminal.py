@@ -21,7 +21,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from tabulate import tabulate
 
 from evenhand.core.experiment import Experiment
-from evenhand.rounds.progress import Job, Progress, times
+from evenhand.core.words import times
+from evenhand.rounds.progress import Job, Progress
 
 WRITING = ("download", "admit", "doctor", "fix_rounds")  # rules that write on the terminal
 TAIL = 15  # lines of a failed job's log

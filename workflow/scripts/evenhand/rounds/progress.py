@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor, Round, Run
+from evenhand.core.words import times
 from evenhand.rounds.leftovers import fixed_rounds
 from evenhand.rounds.plan import earlier_runs, seconds_of_a_run
 from toolbox.record import NotARecord, Record
@@ -177,10 +178,3 @@ def duration(seconds: float) -> str:
     if seconds > 7200:
         return f"about {seconds / 3600:.1f} h"
     return f"about {seconds / 60:.0f} min" if seconds >= 60 else "less than 1 min"
-
-
-def times(ratio: float) -> str:
-    """A ratio; of two rounds that disagree an interval may span many powers of ten."""
-    if 0.01 <= ratio < 1000:
-        return f"{ratio:.3f}" if ratio < 0.1 else f"{ratio:.2f}"
-    return f"{ratio:.1e}"
