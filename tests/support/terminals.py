@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
@@ -27,6 +28,11 @@ def run(
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
+
+    def as_in_a_terminal() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C goes to this process ...
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ... which a background job would ignore
+
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -35,7 +41,7 @@ def run(
         stdout=its,
         stderr=its,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # Ctrl-C goes to this process
+        preexec_fn=as_in_a_terminal,
     )
     os.close(its)
     output = b""
