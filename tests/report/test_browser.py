@@ -227,7 +227,7 @@ def test_pictures_and_tables_can_be_saved(english, open_page):
     assert page.complaints == []
 
 
-# A page takes the checker a minute: each pair of language, size and scheme, but not each triple.
+# A page takes the checker half a minute: each pair of language, size, scheme, not each triple.
 @pytest.mark.parametrize(
     ("language", "size", "scheme"),
     [
@@ -236,7 +236,6 @@ def test_pictures_and_tables_can_be_saved(english, open_page):
         ("zh", PHONE, "dark"),
         ("zh", DESK, "light"),
     ],
-    ids=str,
 )
 def test_a_checker_of_accessibility_finds_nothing(language, size, scheme, reports, open_page):
     page = open_page(reports[language].as_uri(), size, color_scheme=scheme, bypass_csp=True)

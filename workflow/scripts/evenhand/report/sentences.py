@@ -791,24 +791,22 @@ def energy(results: Results) -> list[str]:
 
     With the machines that a sentence is about, where not all of a part's sentences are the same.
     """
-    text, found = results.text["energy"], defaultdict(lambda: defaultdict(dict))
+    text, comma, names = results.text["energy"], results.text["comma"], results.machines
+    found = defaultdict(lambda: defaultdict(dict))  # by part and sentence, its machines
     for record in results.records:
-        machine = results.machines[record.environment.machine["fingerprint"]]
+        machine = names[record.environment.machine["fingerprint"]]
         for part, told in record.measured.energy.items():
             if told:
                 sentence = text["not_read" if told["reason"] else "read"].format(
                     part=text["parts"][part],
-                    domains=results.text["comma"].join(told["domains"]),
+                    domains=comma.join(told["domains"]),
                     reason=text["reasons"].get(told["reason"]),
                 )
                 found[part][sentence][machine] = None
     return [
-        sentence
-        if len(of_part) == 1
-        else text["of_machines"].format(
-            sentence=sentence, machines=results.text["comma"].join(machines)
-        )
+        form.format(sentence=sentence, machines=comma.join(machines))
         for of_part in found.values()
+        for form in ["{sentence}" if len(of_part) == 1 else text["of_machines"]]
         for sentence, machines in of_part.items()
     ]
 
