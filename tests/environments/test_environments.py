@@ -44,6 +44,7 @@ def name(path):
 def test_an_environment_and_its_lock_hold_the_same_versions(path):
     _, pins = locks.requested(path.read_text())
     locked = locks.locked_versions(path.with_suffix(".lock"))
+    pins = map(locks.without_extras, pins)
     assert sorted(pins) == sorted(f"{package}=={version}" for package, version in locked.items())
 
 
@@ -531,6 +532,17 @@ def test_another_version_is_the_same_environment_with_another_pin(tiny, lines):
     assert environment.partition("channels:")[2] == pins, "what did not change keeps its reason"
     hashes = sorted(line.split()[-1] for line in (lines["tiny 1.0"], lines["tiny-helper 1.0"]))
     assert sorted(re.findall(r"--hash=\S+", (tiny / written[1]).read_text())) == hashes
+    assert locks.check_pins(*(tiny / path for path in written)) == ("3.11", "tiny")
+
+
+def test_an_extra_of_a_package_is_pinned_and_kept_by_another_version(tiny):
+    environment = tiny / "envs/tiny-cpu.yaml"
+    environment.write_text(ENVIRONMENT.replace("tiny==2.0", "tiny[all]==2.0"))
+    locks.compile_environment(tiny, environment, ())
+    assert locks.RESOLVED not in environment.read_text(), "a package is pinned twice"
+    assert locks.check_pins(environment, environment.with_suffix(".lock")) == ("3.11", "tiny")
+    written = versions.write("tiny@1", "cpu", root=tiny)
+    assert "- tiny[all]==1.0\n" in (tiny / written[0]).read_text()
     assert locks.check_pins(*(tiny / path for path in written)) == ("3.11", "tiny")
 
 

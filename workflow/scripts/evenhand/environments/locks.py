@@ -61,7 +61,12 @@ def pin_lines(environment: Path) -> dict[str, str]:
     """The lines of an environment file that pin what was chosen, by the package's name."""
     chosen = environment.read_text(encoding="utf-8").partition(RESOLVED)[0]
     lines = re.findall(r"^      - \S+==.*$", chosen, flags=re.MULTILINE)
-    return {line.split("==")[0].removeprefix("      - "): line for line in lines}
+    return {without_extras(line.removeprefix("      - ")).split("==")[0]: line for line in lines}
+
+
+def without_extras(pin: str) -> str:
+    """A pin without the extras of its package: what they bring, a lock names by itself."""
+    return re.sub(r"\[.*?\]", "", pin)
 
 
 def canonical(name: str) -> str:
@@ -90,7 +95,7 @@ def check_pins(environment: Path, lock: Path) -> tuple[str, str]:
     python, pins = requested(environment.read_text())
     if not lock.exists():
         raise BuildError(f"{lock} is missing. This makes it: {COMMAND}")
-    pinned = dict(pin.split("==") for pin in pins)
+    pinned = dict(without_extras(pin).split("==") for pin in pins)
     if wrong := differences(locked_versions(lock), pinned, "pinned"):
         raise BuildError(
             f"{environment.name} and {lock.name} differ: {'; '.join(wrong)}. "
@@ -145,7 +150,8 @@ def compile_environment(root: Path, environment: Path, options: Sequence[str]) -
     compile_lock(root, "-", lock, *target(python), *options, pins="\n".join(pins))
 
     locked = [f"{name}=={version}" for name, version in locked_versions(lock).items()]
-    resolved = "".join(f"      - {pin}\n" for pin in locked if pin not in pins)
+    pinned = [without_extras(pin) for pin in pins]
+    resolved = "".join(f"      - {pin}\n" for pin in locked if pin not in pinned)
     environment.write_text(chosen + (RESOLVED + resolved if resolved else ""))
 
 

@@ -32,7 +32,8 @@ def write(name: str, device: str, others: Sequence[str] = (), root: Path = ROOT)
     if environment.exists():
         raise Refused(f"nothing written, since there is already {environment.name}")
     lines = locks.pin_lines(existing)
-    requirements = _requirements(list(lines), asked, others)
+    packages = {name: line.split()[1].partition("==")[0] for name, line in lines.items()}
+    requirements = _requirements(packages, asked, others)
     shutil.copyfile(existing.with_suffix(".lock"), lock)  # what uv prefers, where it is allowed
     try:
         python, _ = locks.requested(existing.read_text())
@@ -63,9 +64,12 @@ def _version(name: str) -> str:
     return asked
 
 
-def _requirements(packages: Sequence[str], asked: str, others: Sequence[str]) -> list[str]:
-    """What uv is to find versions for: the framework's package first, then the other ones."""
-    package, *rest = packages
+def _requirements(packages: dict[str, str], asked: str, others: Sequence[str]) -> list[str]:
+    """What uv is to find versions for: the framework's package first, then the other ones.
+
+    `packages`: as they are pinned, with their extras, by name.
+    """
+    package = next(iter(packages))
     exact = Version(asked).is_prerelease  # which no `.*` may follow
     given = {}
     for text in others:
@@ -75,15 +79,17 @@ def _requirements(packages: Sequence[str], asked: str, others: Sequence[str]) ->
             raise Refused(f"--with: `{text}` is no requirement, as in numpy==1.26.4") from None
     if package in given:
         raise Refused(f"--with: the version of {package} is that of NAME, {asked}")
-    wanted = {package: f"{package}=={asked}" + ("" if exact else ".*")}
-    return [*(wanted | {name: name for name in rest} | given).values()]
+    wanted = {package: f"{packages[package]}=={asked}" + ("" if exact else ".*")}
+    return [*(packages | wanted | given).values()]
 
 
 def _pinned(lines: dict[str, str], locked: dict[str, str], requirements: Sequence[str]) -> str:
     """The lines that pin the versions that were found; those that stay keep their comments."""
     pinned = []
     for text in requirements:
-        name = locks.canonical(Requirement(text).name)
-        pin, before = f"      - {name}=={locked[name]}", lines.get(name, "")
+        requirement = Requirement(text)
+        name, extras = locks.canonical(requirement.name), ",".join(sorted(requirement.extras))
+        package = f"{name}[{extras}]" if extras else name
+        pin, before = f"      - {package}=={locked[name]}", lines.get(name, "")
         pinned.append(before if before.partition(" #")[0] == pin else pin)
     return "".join(f"{line}\n" for line in pinned)
