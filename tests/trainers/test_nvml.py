@@ -1,7 +1,9 @@
 """What the launcher learns of a GPU, from a test double of NVML. No GPU has been seen by it yet."""
 
+import runpy
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -9,6 +11,7 @@ from jsonschema import Draft202012Validator
 from evenhand.core import axes
 from evenhand.core.schemas import schema
 from support import launching
+from toolbox.nvml import visible
 from toolbox.record import Record
 
 pytestmark = pytest.mark.fast
@@ -52,6 +55,7 @@ def test_a_record_from_cuda_tells_of_the_gpu(launch, tmp_path):
     assert facts["name"] == "A Made-Up GPU"
     assert facts["compute_capability"] == "8.6"
     assert facts["driver_cuda"] == "12.8"
+    assert record.environment.machine["gpu"] == "A Made-Up GPU, 8 GiB"
     assert watched["process_seen"]
     assert watched["process_memory_bytes"] == 300 << 20, "another process was counted"
     joules = [epoch.gpu_joules for epoch in record.measured.epochs]
@@ -71,6 +75,45 @@ def test_a_run_that_was_not_seen_on_the_gpu_says_so(launch, tmp_path):
     assert not Record.read(tmp_path / "record.json").measured.gpu["process_seen"]
 
 
+def test_a_run_through_the_server_of_mps_is_seen_and_the_server_is_not(launch, tmp_path):
+    assert launch(FAKE_NVML="mps").returncode == 0
+    watched = Record.read(tmp_path / "record.json").measured.gpu
+    assert watched["process_seen"]
+    assert watched["process_memory_bytes"] == 300 << 20, "the server, or another, was counted"
+
+
+def test_an_old_driver_lacks_functions_and_the_run_is_watched_all_the_same(launch, tmp_path):
+    done = launch(FAKE_NVML="old")
+    assert done.returncode == 0, done.stderr
+    watched = Record.read(tmp_path / "record.json").measured.gpu
+    assert watched["process_seen"] and watched["process_memory_bytes"] == 300 << 20
+    assert watched["throttled"] == ["power cap"]
+    assert watched["sm_clock_mhz"]["median"] == 1400
+
+
+def test_a_run_that_could_not_be_watched_to_the_end_leaves_no_record(launch, tmp_path):
+    done = launch(FAKE_NVML="broken")
+    assert done.returncode == 1
+    assert "ValueError: no clock" in done.stderr
+    assert "RuntimeError: the GPU could not be watched to the end" in done.stderr
+    assert not (tmp_path / "record.json").exists()
+
+
+@pytest.mark.parametrize("setting", [None, "0", "MIG-1", "MIG-GPU-1/1/0"])
+def test_of_a_split_gpu_a_record_tells_the_part(launch, tmp_path, setting):
+    variables = {} if setting is None else {"CUDA_VISIBLE_DEVICES": setting}
+    done = launch(FAKE_NVML="mig", **variables)
+    assert done.returncode == 0, done.stderr
+    record = Record.read(tmp_path / "record.json")
+    assert record.where["gpu"] == "MIG-1"
+    assert record.environment.machine["gpu"] == "A Made-Up GPU MIG 1g.2gb, 2 GiB"
+    assert record.environment.gpu["compute_capability"] == "8.6"
+    assert record.measured.gpu["process_seen"]
+    assert record.measured.gpu["sm_clock_mhz"]["median"] == 1400, "the whole GPU's"
+    told = {"source": "nvml", "domains": [], "reason": "no counter"}
+    assert record.measured.energy["gpu"] == told
+
+
 def test_a_gpu_without_a_counter_of_energy_says_so(launch, tmp_path):
     assert launch(FAKE_NVML="old").returncode == 0
     measured = Record.read(tmp_path / "record.json").measured
@@ -84,7 +127,10 @@ def test_a_gpu_without_a_counter_of_energy_says_so(launch, tmp_path):
     [
         ({"FAKE_NVML": "absent"}, "NVML Shared Library Not Found; CUDA_VISIBLE_DEVICES is not set"),
         ({"CUDA_VISIBLE_DEVICES": ""}, "CUDA_VISIBLE_DEVICES is ''"),
-        ({"CUDA_VISIBLE_DEVICES": "3"}, "Invalid Argument; CUDA_VISIBLE_DEVICES is '3'"),
+        (
+            {"CUDA_VISIBLE_DEVICES": "3"},
+            "NVML lists 1, and none of them is to be used; CUDA_VISIBLE_DEVICES is '3'",
+        ),
     ],
 )
 def test_cuda_without_a_gpu_is_told_before_any_training(launch, tmp_path, variables, words):
@@ -93,6 +139,37 @@ def test_cuda_without_a_gpu_is_told_before_any_training(launch, tmp_path, variab
     assert words in done.stderr
     assert "epoch" not in done.stdout
     assert not (tmp_path / "record.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "seen"),
+    [
+        (None, ["GPU-aa1", "MIG-c1", "MIG-c2", "GPU-b7"]),
+        ("", []),
+        ("0", ["GPU-aa1"]),
+        (" 2, 0", ["GPU-b7", "GPU-aa1"]),
+        ("1", ["MIG-c1"]),  # a number means the first part of a GPU that is split
+        ("GPU-aa1", ["GPU-aa1"]),
+        ("GPU-b,GPU-aa1", ["GPU-b7", "GPU-aa1"]),
+        ("GPU-a", []),  # two begin so
+        ("GPU-aa2", ["MIG-c1"]),
+        ("MIG-c2", ["MIG-c2"]),
+        ("MIG-c", []),
+        ("MIG-GPU-aa2/2/0", ["MIG-c2"]),
+        ("MIG-GPU-aa2/2", ["MIG-c2"]),
+        ("MIG-GPU-aa2/9/0", []),
+        ("0,-1,2", ["GPU-aa1"]),  # as CUDA reads it, nothing after the first that is not there
+        ("0,3,2", ["GPU-aa1"]),
+        ("0,,2", ["GPU-aa1"]),
+        ("NoDevFiles", []),
+    ],
+)
+def test_devices_are_visible_as_cuda_reads_its_setting(setting, seen):
+    fake = runpy.run_path(str(FAKE / "pynvml.py"))
+    parts = [fake["part"]("MIG-c1", 1), None, fake["part"]("MIG-c2", 2)]
+    fake["gpus"][:] = [fake["gpu"]("GPU-aa1"), fake["gpu"]("GPU-aa2", parts=parts)]
+    fake["gpus"].append(fake["gpu"]("GPU-b7"))
+    assert [device.uuid for device in visible(SimpleNamespace(**fake), setting)] == seen
 
 
 def test_a_gpu_is_found_by_its_uuid(launch):

@@ -21,7 +21,8 @@ REASONS = {
     "is not loaded; outside of containers: sudo modprobe intel_rapl_msr",
     "denied": "only root may read the counters; until the next boot: "
     f"sudo chmod a+r {POWERCAP}/intel-rapl:*/energy_uj (docs/trust.md: for good)",
-    "no counter": "this GPU has no counter of energy; Volta and newer ones have",
+    "no counter": "this GPU has no counter of energy; Volta and newer ones have, but not the parts "
+    "that MIG makes of them",
     "failed": "a counter could not be read; the kernel's log may say why",
     "still": "a counter stood still during a whole epoch; longer epochs may be long enough for it",
 }

@@ -244,8 +244,8 @@ class Stopwatch:
         with self.line, gpu.watch(process.pid) if gpu else nullcontext() as watch:
             process.returncode, usage = self.until_it_ends()
             self.seconds = self.now()
-        self.watched = watch and watch.summary()
         self.left_running = self.processes.end()
+        self.watched = watch and watch.summary()
         self.peak_memory_bytes = usage.ru_maxrss * 1024
         user, system = self.processes.ended
         self.user_seconds, self.system_seconds = usage.ru_utime + user, usage.ru_stime + system
