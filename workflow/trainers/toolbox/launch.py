@@ -160,7 +160,7 @@ def main(argv: list[str]) -> int:
     except NoGpu as error:
         sys.exit(str(error))
     gpu_facts, gpu_uuid = (gpu.facts(), gpu.uuid()) if gpu else (None, None)
-    here = machine(secret, gpu_facts and gpu_facts["name"])
+    here = machine(secret, gpu and gpu.model())
     started, load_before = datetime.now(UTC), load()
     # Beside the record, so that the files of a finished run are moved in one step.
     with tempfile.TemporaryDirectory(prefix=".", dir=Path(args.record).parent) as folder:

@@ -17,9 +17,9 @@ HARDWARE = ("processor", "cores", "memory_gib", "gpu")
 def machine(secret: str, gpu: str | None = None) -> dict:
     """Describe this machine without saying which one it is.
 
-    `gpu`: the model of the GPU that is used, if any. `fingerprint` is that of the hardware:
-    machines with different fingerprints are not ranked against each other. `usable_cores` are
-    those that this process may keep busy. `node`, `boot` and `job` are aliases: whoever has the
+    `gpu`: the model of the GPU that is used, if any, with its memory. `fingerprint` is that of the
+    hardware: machines with different fingerprints are not ranked against each other. `usable_cores`
+    are those that this process may keep busy. `node`, `boot` and `job` are aliases: whoever has the
     same alias was on the same node, in the same boot of it, in the same job of a cluster (None
     outside of one). They are made with the `secret` of a results folder, so that nobody else can
     try names until one fits. They are the same inside and outside a container; `libc` may not be.
