@@ -546,6 +546,21 @@ def test_a_run_on_a_gpu_that_nobody_saw_there_is_named(tmp_path):
     assert checks(tmp_path, "pytorch-cuda", measured={"gpu": slowed}) == {"throttled"}
 
 
+@pytest.mark.parametrize(("alias", "found"), [("gpu-00000001", set()), ("gpu-2", {"machine"})])
+def test_a_round_on_two_gpus_is_named(alias, found):
+    """Each has its fingerprint, and a pair with two would pass for one with and without a GPU."""
+    round_ = Round("controlled", "baseline", 0)
+    gpus = {"mxnet-cuda": records.GPU, "pytorch-cuda": records.GPU | {"alias": alias}}
+    made = {
+        round_.run(name): records.record(name, environment={"gpu": gpu})
+        for name, gpu in gpus.items()
+    }
+    excerpts = {run: audit_round.Excerpt.of(record, None) for run, record in made.items()}
+    opened = {"order": [run.competitor for run, _ in audit_round.in_turn(excerpts)]}
+    named = audit_round.members(round_, opened, made, excerpts)
+    assert {finding.check for _, finding in named if finding.severity == "error"} == found
+
+
 def test_a_protocol_is_asked_of_tracks_that_have_one(tmp_path):
     without = {"environment": {"protocol_sha256": None}}
     assert checks(tmp_path, "numpy-cpu", **without) == {"protocol"}

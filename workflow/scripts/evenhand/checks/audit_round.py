@@ -164,6 +164,10 @@ def members(
     if len(deployments) > 1:
         ways = ", ".join(sorted(deployments))
         yield round_, Finding("deployment", f"its members were deployed in different ways: {ways}")
+    gpus = {of["alias"]: of["name"] for of in (e.gpu for e in environments) if of}
+    if len(gpus) > 1:
+        names = ", ".join(f"{name} ({alias})" for alias, name in sorted(gpus.items()))
+        yield round_, Finding("machine", f"its members ran on different GPUs: {names}")
     for check in ("data", "protocol", "toolbox"):
         digests = {str(getattr(environment, f"{check}_sha256")) for environment in environments}
         if len(digests) > 1:
