@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from evenhand.core import axes
 from support import deployments
-from support.checkouts import checkout, snakemake
+from support.checkouts import ON_CPU, checkout, snakemake
 
 
 class ByFolder(LoadScopeScheduling):
@@ -31,10 +30,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory) -> Path:
-    """The folder of all frameworks' environments, built once a session by the workflow itself."""
-    names = axes.names("framework")
-    folder = checkout(tmp_path_factory.mktemp("environments") / "evenhand", frameworks=names)
-    snakemake(folder, *(f"results/environments/{framework}-cpu.json" for framework in names))
+    """The folder of all environments for processors, built once a session by the workflow."""
+    folder = checkout(tmp_path_factory.mktemp("environments") / "evenhand", frameworks=ON_CPU)
+    snakemake(folder, *(f"results/environments/{framework}-cpu.json" for framework in ON_CPU))
     return folder / "results/environments"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from evenhand.core import axes
 from evenhand.core.schemas import ROOT
 from support import digits
 
@@ -17,6 +18,8 @@ LEFT_BEHIND = (
     *("results", "logs", ".git", ".snakemake", ".venv"),
     *("__pycache__", ".*_cache", ".hypothesis"),
 )
+# The frameworks, and versions of them, that have an environment for processors.
+ON_CPU = [name for name in axes.names("framework") if (ROOT / f"envs/{name}-cpu.yaml").exists()]
 CONFIG = {
     "rounds": 2,
     "data": {"train_images": 600, "test_images": 200},

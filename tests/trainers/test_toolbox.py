@@ -13,6 +13,7 @@ from evenhand.core.experiment import Experiment
 from evenhand.core.schemas import schema
 from evenhand.model import protocol, reference, restarts
 from support import launching, records
+from support.checkouts import ON_CPU
 from toolbox import settings
 from toolbox.record import (
     Environment,
@@ -211,11 +212,7 @@ def test_numpy_trains_any_number_of_hidden_layers_as_the_reference_does(tmp_path
 
 @pytest.mark.parametrize(
     "framework",
-    [
-        name
-        for name in axes.names("framework")
-        if name != "numpy" and axes.trainer("controlled", name).exists()
-    ],
+    [name for name in ON_CPU if name != "numpy" and axes.trainer("controlled", name).exists()],
 )
 def test_frameworks_train_several_hidden_layers_as_the_reference_does(
     tmp_path, environments, framework

@@ -11,12 +11,13 @@ import pytest
 from evenhand.core import axes
 from evenhand.core.schemas import ROOT
 from evenhand.porting import check, trial
+from support.checkouts import ON_CPU
 from support.deployments import need
 
 DOCS = ROOT / "docs"
 
 
-@pytest.mark.parametrize("framework", axes.names("framework"))
+@pytest.mark.parametrize("framework", ON_CPU)
 def test_every_controlled_trainer_passes(environments, framework):
     """In float64 and float32 it computes what the reference does, on no more than one thread."""
     for program, package in axes.framework(framework)["programs"].items():
