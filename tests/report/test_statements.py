@@ -83,6 +83,30 @@ def answering(check: str) -> list[str]:
     return [framework for framework, name in CHECKS if name == check]
 
 
+@pytest.mark.fast
+@pytest.mark.parametrize("environment", sorted(ROOT.glob("envs/*.yaml")), ids=lambda p: p.stem)
+def test_statements_are_checked_on_every_device_that_a_framework_has(environment):
+    framework, _, device = environment.stem.rpartition("-")
+    source = (FOLDER / f"{axes.unversioned(framework)}_statements.py").read_text()
+    (devices,) = (
+        [ast.literal_eval(key) for key in node.value.keys]
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "DEVICES"
+    )
+    assert device in devices
+
+
+@pytest.mark.fast
+def test_a_module_is_found_in_the_package_that_brings_it(tmp_path, monkeypatch):
+    """MXNet's build for a GPU is another package than the one for processors."""
+    folder = tmp_path / "some_cu112-1.9.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: some_cu112\nVersion: 1.9\n")
+    (folder / "top_level.txt").write_text("some\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert check_statements.versions_of(["some"]) == {"some-cu112": "1.9"}
+
+
 @pytest.fixture(scope="session")
 def visits(environments):
     """What a framework's checks return, by check: today, and in its wrong worlds."""

@@ -19,6 +19,8 @@ rule check_statements:
         "../../envs/{framework}-{device}.yaml"
     container:
         "results/images/{framework}-{device}.sif"
+    resources:
+        gpu=JOBS.gpus,
     params:
         python=JOBS.python,
         variables=JOBS.variables,

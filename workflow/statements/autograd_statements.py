@@ -7,7 +7,7 @@ from autograd import grad, value_and_grad
 
 from observing import fails
 
-PACKAGES = ["autograd", "numpy"]
+MODULES = ["autograd", "numpy"]
 DEVICES = {"cpu": nullcontext()}
 
 

@@ -61,6 +61,19 @@ def answer(check, receipt):
     }
 
 
+def versions_of(modules):
+    """The package that brings each module, and its version.
+
+    A framework's builds for a processor and for a GPU may be packages
+    of different names.
+    """
+    packages = metadata.packages_distributions()
+    names = [packages[module][0] for module in modules]
+    return {
+        name.replace("_", "-"): metadata.version(name) for name in names
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0]
@@ -88,9 +101,7 @@ def main():
         "device": flags.device,
         "versions": {
             "python": platform.python_version(),
-            **{
-                name: metadata.version(name) for name in checks.PACKAGES
-            },
+            **versions_of(checks.MODULES),
         },
     }
     with checks.DEVICES[flags.device]:

@@ -6,8 +6,11 @@ import numpy as np
 
 from observing import fails, fresh_process
 
-PACKAGES = ["jax", "jaxlib"]
-DEVICES = {"cpu": jax.default_device(jax.devices("cpu")[0])}
+MODULES = ["jax", "jaxlib"]
+DEVICES = {
+    "cpu": jax.default_device("cpu"),
+    "cuda": jax.default_device("gpu"),
+}
 
 
 def ones_plus_one():

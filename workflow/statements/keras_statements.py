@@ -7,8 +7,12 @@ from keras import layers, ops
 
 from observing import fails, fresh_process
 
-PACKAGES = ["keras", "jax"]
-DEVICES = {"cpu": keras.device("cpu")}
+MODULES = ["keras", "jax"]
+# Not keras.device, which looks for the device at once.
+DEVICES = {
+    "cpu": jax.default_device("cpu"),
+    "cuda": jax.default_device("gpu"),
+}
 
 
 def ones_plus_one():

@@ -10,7 +10,7 @@ from mxnet.gluon.data.vision import transforms
 
 from observing import fails, fresh_process, installer
 
-PACKAGES = ["mxnet", "numpy"]
+MODULES = ["mxnet", "numpy"]
 DEVICES = {"cpu": mx.cpu(), "cuda": mx.gpu()}
 
 

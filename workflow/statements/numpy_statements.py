@@ -6,7 +6,7 @@ import numpy as np
 
 from observing import fails
 
-PACKAGES = ["numpy"]
+MODULES = ["numpy"]
 DEVICES = {"cpu": nullcontext()}
 
 

@@ -8,7 +8,7 @@ from paddle import nn
 
 from observing import fails, fresh_process
 
-PACKAGES = ["paddlepaddle"]
+MODULES = ["paddle"]
 DEVICES = {"cpu": nullcontext()}
 
 

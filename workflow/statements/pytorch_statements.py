@@ -10,7 +10,7 @@ from torchvision import datasets, transforms
 
 from observing import fails, fresh_process, installer
 
-PACKAGES = ["torch", "torchvision"]
+MODULES = ["torch", "torchvision"]
 DEVICES = {
     "cpu": torch.device("cpu"),
     "cuda": torch.device("cuda"),

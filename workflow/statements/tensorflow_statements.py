@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from observing import fails, fresh_process
 
-PACKAGES = ["tensorflow-cpu", "keras"]
-DEVICES = {"cpu": tf.device("CPU")}
+MODULES = ["tensorflow", "keras"]
+DEVICES = {"cpu": tf.device("CPU"), "cuda": tf.device("GPU")}
 
 
 def ones_plus_one():

@@ -5,7 +5,7 @@ from tinygrad import Context, Tensor, nn
 
 from observing import fails, fresh_process
 
-PACKAGES = ["tinygrad", "numpy"]
+MODULES = ["tinygrad", "numpy"]
 DEVICES = {"cpu": Context(DEV="CPU")}
 
 
