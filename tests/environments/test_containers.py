@@ -4,11 +4,13 @@ import csv
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tempfile
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import container
 import numpy as np
@@ -348,21 +350,92 @@ def test_only_recorded_variables_are_passed_into_a_container(monkeypatch):
     assert passed() == []
 
 
+# What an engine is given where CUDA_VISIBLE_DEVICES is the one or the other, on a machine with
+# GPU-a, GPU-b and GPU-c, of which the last is split.
+GIVEN = {
+    "docker": {
+        "1": ["--gpus", '"device=GPU-b"', "CUDA_VISIBLE_DEVICES=GPU-b"],
+        "MIG-2,GPU-a": ["--gpus", '"device=MIG-2,GPU-a"', "CUDA_VISIBLE_DEVICES=MIG-2,GPU-a"],
+        None: ["--gpus", '"device=GPU-a,GPU-b,MIG-1,MIG-2"'],
+    },
+    "podman": {
+        "1": ["--device=nvidia.com/gpu=GPU-b", "CUDA_VISIBLE_DEVICES=GPU-b"],
+        "MIG-2,GPU-a": [
+            "--device=nvidia.com/gpu=MIG-2",
+            "--device=nvidia.com/gpu=GPU-a",
+            "CUDA_VISIBLE_DEVICES=MIG-2,GPU-a",
+        ],
+    },
+}
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch, capfd):
+    """The exit status of a program in a container, and what a double of the engine is asked."""
+    fake = runpy.run_path(str(ROOT / "tests/support/fake_nvml/pynvml.py"))
+    split = fake["gpu"]("GPU-c", parts=[fake["part"]("MIG-1", 1), fake["part"]("MIG-2", 2)])
+    fake["gpus"][:] = [fake["gpu"]("GPU-a"), fake["gpu"]("GPU-b"), split]
+
+    def asked(engine_: str, device: str, setting: str | None, driver: bool = True):
+        script = '#!/bin/sh\n[ "$1" = images ] || { printf "%s\\n" "$@"; exit 7; }\n'
+        (tmp_path / engine_).write_text(script)
+        (tmp_path / engine_).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(**fake) if driver else None)
+        monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", "all")
+        monkeypatch.setenv("CUDA_MODULE_LOADING", "EAGER")
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if setting is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", setting)
+        receipt = {"framework": "any", "deployment": engine_, "image": "sha256:0", "device": device}
+        (tmp_path / "receipt.json").write_text(json.dumps(receipt))
+        flags = ["--receipt", tmp_path / "receipt.json", "--write", tmp_path / "out"]
+        flags += ["--recorded", *axes.device(device)["recorded"], "--", "x"]
+        status = container.main(list(map(str, flags)))
+        out, error = capfd.readouterr()
+        return status, out.splitlines(), error
+
+    return asked
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("engine_", "setting"),
+    [(engine_, setting) for engine_, settings in GIVEN.items() for setting in settings],
+)
+def test_the_gpus_that_were_granted_are_passed_on_cuda_and_no_others(asked, engine_, setting):
+    status, words, _ = asked(engine_, "cuda", setting)
+    given = GIVEN[engine_][setting]
+    assert status == 7 and [word for word in words if word in given] == given
+    visible = [word for word in words if "VISIBLE_DEVICES" in word]
+    assert len(visible) == 1 and visible[0].startswith("CUDA_VISIBLE_DEVICES=")
+    assert not {"all", "nvidia.com/gpu=all"} & {*words}
+    assert "CUDA_MODULE_LOADING" in words, "what says how a GPU computes is passed on"
+    assert words[-2:] == [containers.python_of("any-cuda"), "x"]
+
+
 @pytest.mark.fast
 @pytest.mark.parametrize("engine_", containers.ENGINES)
-def test_gpus_are_passed_on_cuda_and_nowhere_else(engine_, tmp_path, monkeypatch, capfd):
-    (tmp_path / engine_).write_text('#!/bin/sh\n[ "$1" = images ] || { echo "$@"; exit 7; }\n')
-    (tmp_path / engine_).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    receipt = {"framework": "any", "deployment": engine_, "image": "sha256:0"}
-    options = axes.device("cuda")["container_options"]
-    for device in ("cpu", "cuda"):
-        (tmp_path / "receipt.json").write_text(json.dumps(receipt | {"device": device}))
-        flags = ["--receipt", tmp_path / "receipt.json", "--write", tmp_path / "out", "--", "x"]
-        assert container.main(list(map(str, flags))) == 7
-        asked = capfd.readouterr().out
-        assert (" ".join(options[engine_]) in asked) == (device == "cuda")
-        assert "--network none" in asked and f"any-{device}/bin/python x" in asked
+def test_no_gpu_is_passed_or_looked_for_on_a_processor(asked, engine_):
+    status, words, _ = asked(engine_, "cpu", "1", driver=False)
+    assert status == 7
+    assert not any(word.startswith(("--gpus", "--device", "CUDA_", "NVIDIA_")) for word in words)
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("engine_", containers.ENGINES)
+@pytest.mark.parametrize(
+    ("setting", "driver", "why"),
+    [
+        ("7", True, "NVML lists 3, and none of them is to be used; CUDA_VISIBLE_DEVICES is '7'"),
+        ("0", False, "the environment lacks nvidia-ml-py"),
+    ],
+)
+def test_where_no_gpu_can_be_passed_one_line_says_why(asked, engine_, setting, driver, why):
+    status, words, error = asked(engine_, "cuda", setting, driver)
+    assert status == 1 and words == []
+    assert error.startswith("No GPU can be passed into a container: ") and error.count("\n") == 1
+    assert why in error
 
 
 def test_a_failing_program_leaves_nothing(shut_in):

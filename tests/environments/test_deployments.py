@@ -101,7 +101,7 @@ def test_a_container_is_given_the_job_s_folders_files_and_variables(tmp_path, mo
     assert command[:2] == [sys.executable, "code/scripts/container.py"]
     given = {}
 
-    def run(receipt, options, read, write, recorded, arguments):
+    def run(receipt, options, read, write, recorded, arguments, withheld):
         given.update(read=read, write=write, recorded=recorded, arguments=arguments)
         return 0
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from evenhand.core import axes
-from evenhand.environments import containers
+from evenhand.environments import containers, gpus
 
 
 def main(argv: list[str]) -> int:
@@ -23,11 +23,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument("arguments", nargs="+", help="for Python, after --")
     args = parser.parse_args(argv)
     receipt = json.loads(args.receipt.read_text())
-    options = axes.device(receipt["device"])["container_options"].get(receipt["deployment"], [])
+    device = axes.device(receipt["device"])
+    options = device["container_options"].get(receipt["deployment"], [])
     try:
         containers.engines()
         return containers.run(
-            receipt, options, args.read, args.write, args.recorded, args.arguments
+            receipt,
+            gpus.filled(options),
+            args.read,
+            args.write,
+            args.recorded,
+            args.arguments,
+            withheld=device["unrecorded"],
         )
     except containers.ContainerError as error:
         print(error, file=sys.stderr)

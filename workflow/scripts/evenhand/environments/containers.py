@@ -105,12 +105,13 @@ def command(
     read: Sequence[Path] = (),
     write: Mapping[Path, Path] | None = None,
     recorded: Sequence[str] = (),
+    withheld: Sequence[str] = (),
 ) -> list[str]:
     """The engine's command line up to the program that is to run in the image.
 
     `options`: further ones for the engine. `read`: folders that are seen, read-only. `write`: for
     each folder that can be written to, the folder that really takes what is written. `recorded`:
-    how the names of the environment variables begin that are passed on.
+    how the names of the environment variables begin that are passed on, without those `withheld`.
     """
     here = Path.cwd()
     arguments = ["--rm", "--init", "--pull", "never"]
@@ -131,7 +132,7 @@ def command(
     for folder, real in (write or {}).items():
         arguments += mount("type=bind", f"source={real.absolute()}", f"target={folder.absolute()}")
     for variable in sorted(os.environ):
-        if variable.startswith(tuple(recorded)):
+        if variable.startswith(tuple(recorded)) and variable not in withheld:
             arguments += ["--env", variable]
     return [engine, "run", *arguments, *options, image]
 
@@ -143,10 +144,11 @@ def run(
     write: Sequence[Path],
     recorded: Sequence[str],
     arguments: Sequence[str],
+    withheld: Sequence[str] = (),
 ) -> int:
     """Run Python in the image of the receipt; exit status. All of `write` is in one folder.
 
-    `options`, `read` and `recorded` are as for `command`; `arguments` are Python's.
+    `options`, `read`, `recorded` and `withheld` are as for `command`; `arguments` are Python's.
     """
     (folder,) = {path.parent for path in write}
     python = python_of(f"{receipt['framework']}-{receipt['device']}")
@@ -154,7 +156,9 @@ def run(
         if os.getuid() == 0:  # root lends the folder to the image's own user
             os.chown(empty, NOBODY, NOBODY)
         places = {folder: Path(empty)}
-        begin = command(receipt["deployment"], receipt["image"], options, read, places, recorded)
+        begin = command(
+            receipt["deployment"], receipt["image"], options, read, places, recorded, withheld
+        )
         status = subprocess.run([*begin, python, *arguments]).returncode
         if status == NOT_STARTED:
             raise ContainerError(
