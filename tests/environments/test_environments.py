@@ -21,6 +21,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from evenhand.core import axes
+from evenhand.core.identity import Competitor
 from evenhand.core.pip import pip_setting
 from evenhand.core.schemas import ROOT, Refused
 from evenhand.environments import building, locks, uv, versions
@@ -46,6 +48,17 @@ def test_an_environment_and_its_lock_hold_the_same_versions(path):
     locked = locks.locked_versions(path.with_suffix(".lock"))
     pins = map(locks.without_extras, pins)
     assert sorted(pins) == sorted(f"{package}=={version}" for package, version in locked.items())
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("path", YAMLS, ids=name)
+def test_an_environment_for_a_gpu_can_watch_it_and_its_driver_can_be_told(path):
+    device = axes.device(Competitor.parse(path.stem).device)
+    locked = locks.locked_versions(path.with_suffix(".lock"))
+    assert "threadpoolctl" in locked and ("nvidia-ml-py" in locked) == device["gpu"]
+    if device["gpu"]:
+        (cuda,) = (v for package, v in locked.items() if package.startswith("nvidia-cuda-runtime"))
+        assert cuda.partition(".")[0] in device["drivers"]
 
 
 @pytest.mark.fast

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from examine import programs, readable
 
+from evenhand.core import axes
 from evenhand.core.config import checked
 from evenhand.core.experiment import Experiment
 from evenhand.core.schemas import ROOT
@@ -138,7 +139,7 @@ def examine(tmp_path):
     lock.write_text("numpy\n")
 
     def run(
-        device="cpu", packages=(), change=("", ""), fake_nvml=None, needed=(), options=()
+        device="cpu", packages=(), change=("", ""), fake_nvml=None, needed=(), options=(), cuda=""
     ) -> dict:
         trainer = trainers / "controlled/numpy_mlp.py"
         trainer.write_text(NUMPY.read_text().replace(*change))
@@ -147,6 +148,12 @@ def examine(tmp_path):
         write(tmp_path / "receipt.json", receipt)
         if fake_nvml:
             shutil.copy(ROOT / "tests/support/fake_nvml/pynvml.py", trainers)
+        if cuda:
+            package, _, version = cuda.partition("==")
+            info = trainers / f"{package.replace('-', '_')}-{version}.dist-info"
+            info.mkdir()
+            told = f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n"
+            (info / "METADATA").write_text(told)
         subprocess.run(
             [
                 *(sys.executable, "-E", "-s", trainers / "examine.py"),
@@ -154,7 +161,9 @@ def examine(tmp_path):
                 *("--examination", tmp_path / "examination.json", "--trainers", trainer),
                 *("--surroundings", tmp_path / "surroundings.json"),
                 # as the rule writes it: both may be empty
-                *("--programs", *needed, "--", *options),
+                *("--programs", *needed, "--drivers"),
+                *(f"{major}={driver}" for major, driver in axes.device(device)["drivers"].items()),
+                *("--", *options),
                 *(["--gpu"] if device == "cuda" else []),
             ],
             check=True,
@@ -236,6 +245,48 @@ def test_a_gpu_that_a_framework_has_no_kernels_for_is_named_in_the_line(examine,
     assert "on A Made-Up GPU, compute capability 8.6" in line and "no kernel image" in line
     around = json.loads((tmp_path / "surroundings.json").read_text())
     assert ["energy of the GPU", True, "readable (gpu)"] in around["remarks"]
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("cuda", "driver", "well", "words"),
+    [
+        (
+            "nvidia-cuda-runtime==13.0.96",
+            "570.1 12080",
+            False,
+            "570.1, for CUDA up to 12.8; the environment's CUDA is 13.0.96 and needs driver 580 or "
+            "newer; install one, then delete ",
+        ),
+        ("nvidia-cuda-runtime-cu14==14.1", "580.1 13000", False, "14.1 and needs a newer driver"),
+        # within one major version every driver will do
+        ("nvidia-cuda-runtime-cu12==12.9.79", "525.60 12000", True, "CUDA is 12.9.79"),
+        ("nvidia-cuda-runtime-cu11==11.8.89", "580.1 13000", True, "CUDA is 11.8.89"),
+        # an old driver with NVIDIA's package of a newer CUDA beside it
+        ("nvidia-cuda-runtime==13.0.96", "535.1 13000", True, "535.1, for CUDA up to 13.0"),
+        ("", "580.1 13000", True, "brings no CUDA of its own"),
+    ],
+)
+def test_a_driver_too_old_for_the_environment_is_named_with_a_remedy(
+    examine, monkeypatch, tmp_path, cuda, driver, well, words
+):
+    monkeypatch.setenv("FAKE_NVML_DRIVER", driver)
+    found = examine("cuda", fake_nvml=True, cuda=cuda)
+    (finding,) = (finding for finding in found["findings"] if finding[0] == "driver")
+    assert finding[1] == well and words in finding[2] and "\n" not in finding[2]
+    trained = [what for what, _, _ in found["findings"] if what.endswith("training")]
+    assert found["fit"] == well and bool(trained) == well, "tried on a driver that cannot do it"
+    if not well:
+        assert f"delete {tmp_path / 'examination.json'}, or take an environment" in finding[2]
+
+
+@pytest.mark.fast
+def test_who_trains_elsewhere_than_on_the_gpu_that_was_asked_for_is_not_fit(examine, monkeypatch):
+    """A framework that misses one of CUDA's libraries may take the processor instead."""
+    monkeypatch.setenv("FAKE_NVML", "idle")
+    what, well, words = examine("cuda", fake_nvml=True)["findings"][-1]
+    assert (what, well) == ("controlled training", False)
+    assert words.startswith("trains, but not on A Made-Up GPU, compute capability 8.6: the driver")
 
 
 def test_a_broken_framework_is_named_before_any_round_and_then_excluded(environments, tmp_path):

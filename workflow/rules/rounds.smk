@@ -28,6 +28,7 @@ rule examine:
     params:
         python=JOBS.python,
         programs=JOBS.programs,
+        drivers=JOBS.drivers,
         options=JOBS.launch_options,
     shell:
         "{params.python} {input.program:q}"
@@ -37,6 +38,7 @@ rule examine:
         " --surroundings {output.surroundings:q}"
         " --trainers {input.trainers:q}"
         " --programs {params.programs}"
+        " --drivers {params.drivers}"
         " -- {params.options}"
         " > {log:q} 2>&1"
 

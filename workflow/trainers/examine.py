@@ -15,7 +15,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
@@ -78,13 +79,37 @@ def first_line(*command: str) -> str:
     return next(iter(done.stdout.splitlines()), f"exit status {done.returncode}")
 
 
-def gpu() -> Finding:
-    """The GPU that a trainer would see, and what it can run."""
+def gpu(drivers: Mapping[str, str], examination: Path) -> list[Finding]:
+    """The GPU that a trainer would see, what it can run, and whether its driver is new enough.
+
+    `drivers`: the oldest for each major version of CUDA. `examination`: the file to be made again
+    once there is a newer one.
+    """
     try:
         facts = Gpu().facts()
     except NoGpu as error:
-        return "device", False, anonymous(str(error))
-    return "device", True, f"{facts['name']}, compute capability {facts['compute_capability']}"
+        return [("device", False, anonymous(str(error)))]
+    what = f"{facts['name']}, compute capability {facts['compute_capability']}"
+    return [("device", True, what), ("driver", *driver(facts, drivers, examination))]
+
+
+def driver(facts: dict, drivers: Mapping[str, str], examination: Path) -> tuple[bool, str]:
+    """Whether the driver is new enough for the environment's CUDA; within one major all are."""
+    own = next(
+        (version for name, version in facts["libraries"].items() if "cuda-runtime" in name), None
+    )
+    words = f"{facts['driver']}, for CUDA up to {facts['driver_cuda']}"
+    if own is None:
+        return True, f"{words}; the environment brings no CUDA of its own"
+    words += f"; the environment's CUDA is {own}"
+    major = own.partition(".")[0]
+    if int(major) <= int(facts["driver_cuda"].partition(".")[0]):
+        return True, words
+    needed = f"driver {drivers[major]} or newer" if major in drivers else "a newer driver"
+    return False, (
+        f"{words} and needs {needed}; install one, then delete {examination}, or take an "
+        "environment with an older CUDA (docs/cluster.md)"
+    )
 
 
 def digits(folder: Path) -> None:
@@ -141,9 +166,17 @@ def training(
             capture_output=True,
             text=True,
         )
+        seen = done.returncode == 0 and seen_on_gpu(folder / "record.json")
     what = f"{track} training"
-    if done.returncode == 0:
+    if seen:
         return what, True, "two steps"
+    if done.returncode == 0:
+        print(done.stderr)  # a framework may say there what it lacks
+        return (
+            what,
+            False,
+            f"trains, but not{on}: the driver saw nothing of it; the log may say why",
+        )
     said = (done.stderr or done.stdout).strip()
     print(said)  # with all names, for the log
     # The launcher's own last line has the exit status, the one before it the error.
@@ -151,22 +184,31 @@ def training(
     return what, False, f"fails{on}: {anonymous(why)[-400:]}"
 
 
+def seen_on_gpu(record: Path) -> bool:
+    """Whether the driver saw a run on the GPU, if it was to be there at all."""
+    watched = json.loads(record.read_text())["measured"]["gpu"]
+    return watched is None or watched["process_seen"]
+
+
 def examine(
     receipt: dict,
     receipt_file: Path,
     lock: Path,
     needed: list[Finding],
+    of_gpu: Callable[[], list[Finding]],
     trainers: list[Path],
     options: list[str],
 ) -> list[Finding]:
     """Findings in order, with those about what is `needed` before anything is tried.
 
-    Nothing is tried any more where one before has failed.
+    Nothing is tried any more where one before has failed. `of_gpu` finds what is to be said of the
+    GPU, first of all which it is.
     """
     findings, on = [environment(receipt, lock), *needed], ""
     if passed(findings) and "--gpu" in options:
-        findings.append(gpu())
-        on = f" on {findings[-1][2]}"
+        (_, _, which), *_ = found = of_gpu()
+        findings += found
+        on = f" on {which}"
     for trainer in trainers:
         if passed(findings):
             findings.append(training(trainer, receipt_file, receipt["device"], options, on))
@@ -222,12 +264,18 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--surroundings", type=Path, required=True, help="where remarks go")
     parser.add_argument("--trainers", type=Path, nargs="+", required=True, help="to be tried")
     parser.add_argument("--programs", nargs="*", default=[], metavar="NAME=PACKAGE", help="needed")
+    parser.add_argument("--drivers", nargs="*", default=[], metavar="CUDA=DRIVER", help="oldest")
     parser.add_argument("options", nargs="*", help="the launcher's, after --")
     args = parser.parse_args(argv)
     receipt = json.loads(args.environment.read_text())
-    packages = dict(program.split("=", 1) for program in args.programs)
+    packages, drivers = (
+        dict(pair.split("=", 1) for pair in pairs) for pairs in (args.programs, args.drivers)
+    )
     needed = programs(packages, args.examination)
-    findings = examine(receipt, args.environment, args.lock, needed, args.trainers, args.options)
+    of_gpu = partial(gpu, drivers, args.examination)
+    findings = examine(
+        receipt, args.environment, args.lock, needed, of_gpu, args.trainers, args.options
+    )
     examination = {
         "competitor": f"{receipt['framework']}-{receipt['device']}",
         "fit": passed(findings),

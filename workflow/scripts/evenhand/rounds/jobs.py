@@ -143,6 +143,10 @@ class Jobs:
         """The programs that its framework calls, each as NAME=PACKAGE."""
         return shlex.join(assignments(axes.framework(wildcards.framework)["programs"]))
 
+    def drivers(self, wildcards) -> str:
+        """The oldest driver of its device for each major version of CUDA, each as CUDA=DRIVER."""
+        return shlex.join(assignments(axes.device(wildcards.device)["drivers"]))
+
     def variables(self, wildcards) -> str:
         """The environment variables that its framework's processes get, each as NAME=VALUE."""
         return shlex.join(assignments(axes.framework(wildcards.framework)["variables"]))
