@@ -24,8 +24,6 @@ THROTTLE = {
     0x40: "thermal limit in hardware",
     0x80: "power brake",
 }
-
-
 # What serves all processes under MPS, which are listed apart; it computes for them alone.
 MPS_SERVER = "nvidia-cuda-mps-server"
 
