@@ -2,7 +2,7 @@
 
     python containers/build.py                        an image for each configured competitor
     python containers/build.py numpy-cpu mxnet-cpu    for these two
-    python containers/build.py all                    for each environment in envs/: some 20 GB
+    python containers/build.py all                    for each environment in envs/: tens of GB
     python containers/build.py workflow               Snakemake and all configured ones in one
 
 Configured are the frameworks in config/config.yaml, on its devices. An image also has the programs
