@@ -58,7 +58,12 @@ def test_an_environment_for_a_gpu_can_watch_it_and_its_driver_can_be_told(path):
     assert "threadpoolctl" in locked and ("nvidia-ml-py" in locked) == device["gpu"]
     if device["gpu"]:
         (cuda,) = (v for package, v in locked.items() if package.startswith("nvidia-cuda-runtime"))
-        assert cuda.partition(".")[0] in device["drivers"]
+        major = cuda.partition(".")[0]
+        lines = (ROOT / "docs/environments.md").read_text().splitlines()
+        (row,) = (line.split(" | ") for line in lines if line.startswith(f"| `{path.stem}`"))
+        assert row[2:4] == [major, device["drivers"][major]]
+        version = locks.requested(path.read_text())[1][0].partition("==")[2]
+        assert version in row[0] or version.startswith(axes.version(path.stem.rpartition("-")[0]))
 
 
 @pytest.mark.fast
