@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,6 +86,29 @@ def test_a_trainer_that_a_signal_ends_has_the_shells_status(tmp_path):
     launching.prepare(tmp_path)
     (tmp_path / "trainer.py").write_text("import os; os.kill(os.getpid(), 9)")
     assert launching.launch(tmp_path, "trainer.py").returncode == 128 + 9
+
+
+def test_a_trainer_that_stands_still_is_ended_with_the_reason_after_its_own_words(tmp_path):
+    launching.prepare(tmp_path)
+    program = "import sys, time\nprint('a worker died', file=sys.stderr)\ntime.sleep(600)\n"
+    (tmp_path / "trainer.py").write_text(program)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    done = launching.launch(tmp_path, "trainer.py", options=["--stall-seconds", "1"])
+    assert done.returncode == 128 + 9
+    words, reason = done.stderr.splitlines()
+    assert words == "a worker died"
+    assert reason.startswith("trainer.py was ended: it stood still for 1 s in the part `import`")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_what_ended_a_trainer_and_its_helpers_is_named():
+    watched = SimpleNamespace(stalled=None, struck=[])
+    assert launch.why_it_ended(3, watched, 0) == "ended with exit status 3"
+    assert launch.why_it_ended(-9, watched, 0) == "ended with exit status -9 (SIGKILL)"
+    watched.struck = [signal.SIGBUS, signal.SIGKILL, signal.SIGBUS]
+    why = launch.why_it_ended(1, watched, 2)
+    assert "of its helpers, 3 had been ended by SIGBUS, SIGKILL" in why
+    assert "this machine's kernel killed 2 for want of memory" in why
 
 
 TRAP = "open({!r}, 'a').write('here')\n"

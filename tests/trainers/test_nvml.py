@@ -141,6 +141,21 @@ def test_cuda_without_a_gpu_is_told_before_any_training(launch, tmp_path, variab
     assert not (tmp_path / "record.json").exists()
 
 
+@pytest.mark.parametrize(("fake", "status"), [("", 0), ("old", 128 + 9)], ids=["busy", "silent"])
+def test_a_run_that_waits_for_a_busy_gpu_does_not_stand_still(tmp_path, python, fake, status):
+    """A process that waits for its GPU may use no processor; one GPU tells that it works."""
+    launching.prepare(tmp_path, device="cuda")
+    trainer = (launching.TRAINERS / "controlled/numpy_mlp.py").read_text()
+    waits = trainer.replace("run.finish(", "import time\ntime.sleep(2.4)\nrun.finish(")
+    (tmp_path / "waits_mlp.py").write_text(waits)
+    options = [*OPTIONS, "--stall-seconds", "1"]
+    requested = launching.settings(device="cuda")
+    done = launching.launch(
+        tmp_path, "waits_mlp.py", requested, options, python=python, FAKE_NVML=fake
+    )
+    assert done.returncode == status, done.stderr
+
+
 @pytest.mark.parametrize(
     ("setting", "seen"),
     [

@@ -17,10 +17,12 @@ pytestmark = pytest.mark.fast
 WATCH = """
 import json, sys, os
 from toolbox.stopwatch import Stopwatch
-stopwatch = Stopwatch()
+stopwatch = Stopwatch(*map(float, sys.argv[2:]))
 status = stopwatch.run([sys.executable, "-c", sys.argv[1]], dict(os.environ))
 parts = [(p.name, p.begin, p.end, vars(p.work), p.helpers) for p in stopwatch.parts]
 print(json.dumps([status, stopwatch.seconds, stopwatch.left_running, parts]))
+stands = {"stalled": stopwatch.stalled, "struck": [one.name for one in stopwatch.struck]}
+print(json.dumps(stands), file=sys.stderr)
 """
 TRAINER = """
 import os, subprocess, sys, time
@@ -33,12 +35,22 @@ def spin(seconds):
 """
 
 
+def run(program: str, *stall_seconds: float) -> subprocess.CompletedProcess:
+    """A stopwatch's process after a trainer with this program."""
+    command = [sys.executable, "-c", WATCH, TRAINER + program, *map(str, stall_seconds)]
+    env = {"PYTHONPATH": str(launching.TRAINERS)}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+
+
 def watched(program: str) -> tuple[int, float, int, list]:
     """Exit status, seconds, processes left, and the parts of a trainer with this program."""
-    command = [sys.executable, "-c", WATCH, TRAINER + program]
-    env = {"PYTHONPATH": str(launching.TRAINERS)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    return json.loads(run(program).stdout)
+
+
+def stood_still(program: str, stall_seconds: float = 1.0) -> tuple[int, dict]:
+    """Exit status, and what was seen, of a trainer that may stand still for so long."""
+    done = run(program, stall_seconds)
+    return json.loads(done.stdout)[0], json.loads(done.stderr.splitlines()[-1])
 
 
 def test_the_parts_follow_one_another_and_are_the_whole():
@@ -138,3 +150,70 @@ def test_a_trainer_does_not_train_on_without_its_launcher():
 def test_a_trainer_that_dies_has_its_exit_status():
     assert watched("line.begins('load')\nos._exit(7)\n")[0] == 7
     assert watched("line.begins('load')\nos.kill(os.getpid(), 9)\n")[0] == -9
+
+
+@pytest.mark.parametrize(
+    ("program", "part"),
+    [
+        ("line.begins('epochs')\ntime.sleep(600)\n", "epochs"),
+        ("time.sleep(600)\n", "import"),
+        # who looks up now and then, as loaders do, does not get on either
+        ("line.begins('load')\nwhile True:\n    time.sleep(0.5)\n", "load"),
+        # its work is done, and it does not end
+        ("line.begins('rest')\nline.socket.close()\ntime.sleep(600)\n", "rest"),
+    ],
+    ids=["in an epoch", "before the first part", "looking up", "at its end"],
+)
+def test_a_run_that_stands_still_is_ended_and_its_part_is_named(program, part):
+    assert stood_still(program) == (-9, {"stalled": part, "struck": []})
+
+
+def test_helpers_of_a_run_that_stood_still_are_ended_with_it(tmp_path):
+    program = (
+        "helper = os.fork()\n"
+        "if not helper:\n    time.sleep(600)\n"
+        f"open({str(tmp_path / 'helper')!r}, 'w').write(str(helper))\n"
+        "os.waitpid(helper, 0)\n"
+    )
+    assert stood_still(program)[0] == -9
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "helper").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "for _ in range(6):\n    time.sleep(0.4)\n    line.begins('between')\n",
+        "for _ in range(6):\n    time.sleep(0.4)\n    spin(0.05)\n",
+        # the trainer waits, and somebody works for it
+        "if not os.fork():\n    spin(2)\n    os._exit(0)\nos.wait()\n",
+        # stopped from outside with all of its processes, as a scheduler does it, and woken up
+        "subprocess.Popen(['sh', '-c', 'sleep 2; kill -CONT $0 $1', str(os.getppid()), "
+        "str(os.getpid())], start_new_session=True)\n"
+        "os.kill(os.getppid(), 19)\nos.kill(os.getpid(), 19)\n",
+    ],
+    ids=["parts begin", "it works", "a helper works", "it was stopped"],
+)
+def test_a_run_that_gets_on_or_was_stopped_is_not_ended(program):
+    assert stood_still(program) == (0, {"stalled": None, "struck": []})
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["child", "orphan"])
+def test_a_helper_that_a_signal_ended_is_named(waits):
+    """SIGBUS is a full shared memory, SIGKILL often the kernel's want of memory."""
+    die = "    os.kill(os.getpid(), signal.SIGBUS)\n"
+    program = "import signal\n"
+    if waits:
+        program += f"if not os.fork():\n{die}time.sleep(600)\n"
+    else:
+        program += f"if not os.fork():\n    if os.fork():\n        os._exit(0)\n{die}"
+        program += "time.sleep(600)\n"
+    assert stood_still(program) == (-9, {"stalled": "import", "struck": ["SIGBUS"]})
+
+
+def test_workers_that_a_loader_sends_home_are_not_named():
+    program = (
+        "helper = os.fork()\nif not helper:\n    time.sleep(600)\n"
+        "os.kill(helper, 15)\ntime.sleep(600)\n"
+    )
+    assert stood_still(program)[1]["struck"] == []

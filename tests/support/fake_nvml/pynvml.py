@@ -1,17 +1,17 @@
 """A test double of nvidia-ml-py: GPUs, on the first of which a process appears once one watches.
 
 FAKE_NVML=absent stands for a machine without a driver, FAKE_NVML=idle for a run that never used the
-GPU, FAKE_NVML=old for a GPU that does not count energy and a driver that lacks newer functions,
-FAKE_NVML=mig for a GPU that is split, FAKE_NVML=mps for one whose processes share it through a
-server, FAKE_NVML=broken for a driver whose answers make no sense. FAKE_NVML_DRIVER is the driver's
-version and the CUDA that it is for, as in "570.1 12080".
+GPU, FAKE_NVML=old for a GPU that tells neither energy nor how busy it is and a driver that lacks
+newer functions, FAKE_NVML=mig for a GPU that is split, FAKE_NVML=mps for one whose processes share
+it through a server, FAKE_NVML=broken for a driver whose answers make no sense. FAKE_NVML_DRIVER is
+the driver's version and the CUDA that it is for, as in "570.1 12080".
 """
 
 import os
 from types import SimpleNamespace
 
 NVML_CLOCK_SM, NVML_CLOCK_MEM, NVML_TEMPERATURE_GPU = 1, 2, 0
-asked = {"processes": 0, "energy": 0}
+asked = {"processes": 0, "energy": 0, "utilization": 0}
 mode = os.environ.get("FAKE_NVML")
 driver, cuda = os.environ.get("FAKE_NVML_DRIVER", "570.1 12080").split()
 
@@ -112,6 +112,14 @@ def nvmlDeviceGetTotalEnergyConsumption(handle):
         raise NVMLError("Not Supported")
     asked["energy"] += 1
     return 2500 * asked["energy"]  # mJ
+
+
+def nvmlDeviceGetUtilizationRates(handle):
+    """Busy when it is asked for the first two times, and then no more."""
+    if mode == "old":
+        raise NVMLError("Not Supported")
+    asked["utilization"] += 1
+    return SimpleNamespace(gpu=97 if asked["utilization"] < 3 else 0)
 
 
 def processes_that_compute(handle):

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from toolbox.energy import of_gpu, of_processor
-from toolbox.machine import alias, load, machine, other_processes_of_job, where
+from toolbox.machine import alias, kills_for_memory, load, machine, other_processes_of_job, where
 from toolbox.nvml import Gpu, NoGpu
 from toolbox.privacy import anonymous_variable
 from toolbox.record import (
@@ -36,7 +36,7 @@ from toolbox.record import (
     hidden,
     sha256,
 )
-from toolbox.stopwatch import PARTS, Part, Stopwatch
+from toolbox.stopwatch import PARTS, STALL_SECONDS, Part, Stopwatch
 
 # Snakemake sets these from a job's `threads:`; a library reads them once, when it is loaded.
 THREAD_VARIABLES = [
@@ -144,6 +144,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--unrecorded", nargs="*", default=[], help="variables to leave out")
     parser.add_argument("--library-folders", help="in site-packages, for LD_LIBRARY_PATH")
     parser.add_argument("--gpu", action="store_true", help="watch the GPU that it runs on")
+    parser.add_argument(
+        "--stall-seconds",
+        type=float,
+        default=STALL_SECONDS,
+        help="end a run in which nothing has moved for so long (default: %(default)s)",
+    )
     parser.add_argument("--no-round-check", action="store_true", help="run outside the round's job")
     parser.add_argument("flags", nargs="+", help="the trainer's own, after --")
     args = parser.parse_args(argv)
@@ -169,12 +175,13 @@ def main(argv: list[str]) -> int:
         if not args.no_round_check:
             exit_if_round_was_reopened(opened, args.round, here["job"])
         meters = {"processor": of_processor()} | ({"gpu": of_gpu(gpu)} if gpu else {})
-        stopwatch = Stopwatch(**meters)
+        stopwatch, killed = Stopwatch(args.stall_seconds, **meters), kills_for_memory()
         status = stopwatch.run(command, env, gpu)
         if not args.no_round_check:
             exit_if_round_was_reopened(opened, args.round, here["job"])
         if status != 0:
-            print(f"{args.trainer} ended with exit status {status}", file=sys.stderr)
+            why = why_it_ended(status, stopwatch, kills_for_memory() - killed)
+            print(f"{args.trainer} {why}", file=sys.stderr)
             return status if status > 0 else 128 - status
         result = json.loads(result_file.read_text())
         os.replace(losses, args.losses)
@@ -218,6 +225,25 @@ def main(argv: list[str]) -> int:
     )
     record.write(args.record)
     return 0
+
+
+def why_it_ended(status: int, stopwatch: Stopwatch, killed: int) -> str:
+    """What is known, outside of the process, of why a trainer ended without a result.
+
+    `status`: its exit status. `killed`: how many processes the kernel meanwhile killed for memory.
+    """
+    if stopwatch.stalled:
+        limit = f"{stopwatch.stall_seconds:g} s in the part `{stopwatch.stalled}`"
+        why = f"was ended: it stood still for {limit}, and used no processor and no GPU"
+    else:
+        why = f"ended with exit status {status}"
+        why += f" ({signal.Signals(-status).name})" if status < 0 else ""
+    if struck := stopwatch.struck:
+        names = sorted({one.name for one in struck})
+        why += f"; of its helpers, {len(struck)} had been ended by {', '.join(names)}"
+    if killed:
+        why += f"; meanwhile this machine's kernel killed {killed} for want of memory"
+    return why
 
 
 def phases(parts: Sequence[Part]) -> dict[str, Phase | None]:

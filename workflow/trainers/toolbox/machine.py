@@ -120,6 +120,15 @@ def load() -> list[float]:
     return [round(average, 2) for average in os.getloadavg()]
 
 
+def kills_for_memory() -> int:
+    """How many processes this machine's kernel has killed for want of memory since it started.
+
+    In a control group with a limit of its own, too. 0 where the kernel does not tell.
+    """
+    lines = (read("/proc/vmstat") or "").splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
 def processor() -> str:
     """The processor's name as the kernel gives it, or the architecture where it gives none."""
     for line in (read("/proc/cpuinfo") or "").splitlines():

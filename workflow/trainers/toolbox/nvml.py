@@ -169,6 +169,13 @@ class Gpu:
         except self.nvml.NVMLError as error:
             raise OSError(f"the driver's NVML says: {error}") from None
 
+    def works(self) -> bool:
+        """Whether it has just computed, for whomever; False where it does not tell."""
+        try:
+            return self.nvml.nvmlDeviceGetUtilizationRates(self.handle).gpu > 0
+        except self.nvml.NVMLError:
+            return False
+
     def watch(self, pid: int) -> "Watch":
         """Sample this GPU while process `pid` runs; used as a context."""
         return Watch(self, pid)

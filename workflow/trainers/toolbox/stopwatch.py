@@ -28,6 +28,12 @@ LOOK_SHARE = 1 / 400  # no more than this share of a core goes into looking
 END_SECONDS = 5.0  # what processes may need to end after the trainer that started them
 TICK = os.sysconf("SC_CLK_TCK")
 WORKING = 0.1  # the share of an interval from which on a helper counts as working
+# A run in which nothing has moved for so long is taken for one that waits for ever. Long, since
+# importing a framework from a cluster's file system may wait for minutes, too.
+STALL_SECONDS = 600.0
+IDLE = 1e-3  # processor seconds a second that are no progress: who waits looks up now and then
+# What ends a process that did not mean to end; SIGTERM is how a loader sends its workers home.
+FATAL = {signal.SIGKILL, signal.SIGBUS, signal.SIGSEGV, signal.SIGABRT, signal.SIGILL}
 CHILDREN = "/proc/{0}/task/{0}/children"
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 
@@ -101,6 +107,7 @@ class Processes:
         self.trainer = 0
         self.own: dict[int, float] = {}  # processor seconds by process, at the last look
         self.ended = [0.0, 0.0]  # user and system seconds of orphans that ended
+        self.struck: dict[int, signal.Signals] = {}  # helpers, by process, and what ended them
         self.work = Work()
         self.looked = self.cost = 0.0  # when the last look was taken, and how long it took
 
@@ -115,6 +122,7 @@ class Processes:
                 fields = stat(process)
                 waited_for += (int(fields[13]) + int(fields[14])) / TICK
                 if process != self.trainer:
+                    self.note_end(process, int(fields[49]))  # 0 while it runs
                     self.own[process] = processor_seconds(process)
         # A process whose parent does not wait for it takes its account with it.
         helpers = sum(self.own.values()) + waited_for + sum(self.ended)
@@ -125,6 +133,11 @@ class Processes:
             seconds - before.get(process, 0.0) > due for process, seconds in self.own.items()
         )
 
+    def note_end(self, helper: int, status: int) -> None:
+        """Keep what ended a helper with this wait status, where it was a signal that strikes."""
+        if status & 0x7F in FATAL:
+            self.struck[helper] = signal.Signals(status & 0x7F)
+
     def look_at_trainer(self) -> None:
         """Bring what the trainer's own process worked up to date, which takes no time."""
         self.work = replace(
@@ -133,22 +146,27 @@ class Processes:
             main_thread=main_thread_seconds(self.trainer),
         )
 
-    def reap(self, wait: bool = False) -> tuple[int, resource.struct_rusage] | None:
+    def reap(self, wait: float = 0.0) -> tuple[int, resource.struct_rusage] | None:
         """Bury what has ended: the trainer's exit status and the kernel's account of it, if it has.
 
-        `wait`: until it has.
+        `wait`: for it, at most so many seconds.
         """
+        deadline = time.monotonic() + wait
         while True:
             try:
-                process, status, usage = os.wait4(-1, 0 if wait else os.WNOHANG)
+                process, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return None
             if process == self.trainer:
                 return os.waitstatus_to_exitcode(status), usage
-            if process == 0:
+            if process:
+                self.note_end(process, status)
+                self.ended[0] += usage.ru_utime
+                self.ended[1] += usage.ru_stime
+            elif time.monotonic() < deadline:
+                time.sleep(0.001)
+            else:
                 return None
-            self.ended[0] += usage.ru_utime
-            self.ended[1] += usage.ru_stime
 
     def end(self) -> int:
         """Give what still runs some time to end, then kill it; how many had to be killed."""
@@ -218,16 +236,23 @@ def stat(process: int | str) -> list[bytes]:
 class Stopwatch:
     """Runs one command to its end, keeps its time, and watches its processes; see the module.
 
-    `meters`: of energy, by name. After `run`: `seconds` of the process; its `parts`, which follow
-    one another without a gap; by the kernel's account its `peak_memory_bytes`, and the
-    `user_seconds` and `system_seconds` of all that came from it; `left_running`, how many processes
-    it left; `watched`, what was seen of a GPU.
+    `meters`: of energy, by name. `stall_seconds`: how long a run may stand still until it is ended.
+    It stands still while no part begins, its processes use less than IDLE of a core, and the GPU,
+    where it has one that tells, does nothing. Seconds in which the launcher itself was stopped do
+    not count. After `run`: `seconds` of the process; its `parts`, which follow one another without
+    a gap; by the kernel's account its `peak_memory_bytes`, and the `user_seconds` and
+    `system_seconds` of all that came from it; `left_running`, how many processes it left;
+    `watched`, what was seen of a GPU; `stalled`, the part in which it was ended because it stood
+    still, or None; `struck`, the signals that ended helpers of it.
     """
 
-    def __init__(self, **meters: Meter):
+    def __init__(self, stall_seconds: float = STALL_SECONDS, **meters: Meter):
         self.meters = meters
         self.parts: list[Part] = []
         self.processes = Processes()
+        self.stall_seconds = stall_seconds
+        self.stalled: str | None = None
+        self.stand_from_here()
 
     def run(self, command: list[str], env: dict[str, str], gpu: Gpu | None = None) -> int:
         """Run the command with a Line's number as its last argument: its exit status.
@@ -242,8 +267,9 @@ class Stopwatch:
         theirs.close()
         self.processes.trainer = process.pid
         with self.line, gpu.watch(process.pid) if gpu else nullcontext() as watch:
-            process.returncode, usage = self.until_it_ends()
+            process.returncode, usage = self.until_it_ends(gpu)
             self.seconds = self.now()
+        self.struck = list(self.processes.struck.values())
         self.left_running = self.processes.end()
         self.watched = watch and watch.summary()
         self.peak_memory_bytes = usage.ru_maxrss * 1024
@@ -256,19 +282,43 @@ class Stopwatch:
         self.settle_meters()
         return process.returncode
 
-    def until_it_ends(self) -> tuple[int, resource.struct_rusage]:
+    def until_it_ends(self, gpu: Gpu | None) -> tuple[int, resource.struct_rusage]:
         """Serve the line, and look at the processes when it has been silent for a while."""
         poll = select.poll()
         poll.register(self.line, select.POLLIN)
-        while not (ended := self.processes.reap()):
+        wait = 0.0  # for the trainer's end, once it has closed its end of the line
+        while not (ended := self.processes.reap(wait)):
             pause = max(LOOK_SECONDS, self.processes.cost / LOOK_SHARE)
-            if not poll.poll(1000 * pause):
+            if wait or not poll.poll(1000 * pause):
                 self.parts[-1].helpers = max(self.parts[-1].helpers, self.processes.look())
                 self.joules()  # before a counter can run full twice
+                self.end_if_stalled(pause, gpu)
             elif not self.serve():
-                ended = self.processes.reap(wait=True)
-                break
+                wait = pause
         return ended
+
+    def end_if_stalled(self, pause: float, gpu: Gpu | None) -> None:
+        """Kill the trainer if it has stood still for too long; `pause`: since the last look."""
+        worked = self.worked - self.worked_then
+        self.stood += pause
+        if worked > IDLE * self.stall_seconds:
+            self.stand_from_here()
+        elif self.stood >= self.stall_seconds:
+            if gpu and gpu.works():
+                self.stand_from_here()
+                return
+            self.stalled = self.parts[-1].name
+            with suppress(ProcessLookupError):
+                os.kill(self.processes.trainer, signal.SIGKILL)
+
+    def stand_from_here(self) -> None:
+        """Count anew for how long the run stands still, and what little is worked meanwhile."""
+        self.stood, self.worked_then = 0.0, self.worked
+
+    @property
+    def worked(self) -> float:
+        """Processor seconds of all processes of the run, at the last look."""
+        return self.processes.work.process + self.processes.work.helpers
 
     def serve(self) -> bool:
         """Hear which part begins, and answer; False if the trainer has closed its end."""
@@ -291,6 +341,7 @@ class Stopwatch:
             now = self.now()
         self.close(now, self.processes.work, shown)
         self.parts.append(Part(name, now, self.processes.work, shown))
+        self.stand_from_here()
 
     def close(self, now: float, work: Work, shown: dict[str, float | None]) -> None:
         part = self.parts[-1]
