@@ -44,6 +44,38 @@ def test_every_finding_has_a_line_and_a_node_one_for_each_remark():
     ]
 
 
+LOADER = examination.Loader("wide", workers=4, batch_size=512, inputs=784)
+
+
+@pytest.mark.fast
+def test_shared_memory_is_held_against_the_largest_loader_of_processes():
+    """TensorFlow's workers are threads, and from memory nobody loads."""
+    scenarios = {"a": {}, "wide": {"batch_size": 512}, "none": {"loader_workers": 0}}
+    scenarios["elsewhere"] = {"batch_size": 4096, "tracks": ["controlled"]}
+    frameworks, tracks = ["pytorch", "tensorflow", "numpy"], ["tutorial", "controlled"]
+    config = {"frameworks": frameworks, "tracks": tracks, "scenarios": scenarios}
+    assert examination.largest_loaders(Experiment(checked(config))) == {"pytorch-cpu": LOADER}
+    one = Experiment(checked(config | {"scenarios": {"a": {"loader_workers": 0}}}))
+    assert examination.largest_loaders(one) == {}
+
+
+@pytest.mark.fast
+def test_too_little_shared_memory_has_a_line_with_a_remedy():
+    """PyTorch trained with nine batches of it, MXNet needed ten, PaddlePaddle twelve at most."""
+    batch = 512 * (784 * 4 + 8)
+    assert 12 * batch <= LOADER.shared_bytes <= 14 * batch
+    around = [{"node": "n", "remarks": [], "shared_memory_bytes": 64_000_000}] * 2
+    loaders = {"a-cpu": LOADER}
+    both = [examined("a-cpu", True), examined("b-cpu", True)]
+    *_, line = examination.lines(both, around, loaders=loaders)
+    assert re.fullmatch(r"a-cpu: shared memory +ok +/dev/shm has 64.0 MB free; .* 20.9 MB", line)
+    around = [{"node": "n", "remarks": [], "shared_memory_bytes": 2_000_000}]
+    _, line = examination.lines(both[:1], around, loaders=loaders)
+    assert re.match(r"a-cpu: shared memory +NO +/dev/shm has 2.0 MB free; 4 loader workers", line)
+    assert "scenario wide" in line and "--shm-size" in line and "`loader_workers`" in line
+    (_,) = examination.lines(both[:1], [{"node": "n", "remarks": []}], loaders=loaders)
+
+
 @pytest.mark.fast
 @pytest.mark.parametrize(
     ("script", "expected"),
@@ -181,6 +213,7 @@ def test_who_can_train_is_fit(examine, tmp_path):
     around = json.loads((tmp_path / "surroundings.json").read_text())
     remarks = {"disk", "memory", "governor", "load", "energy"}
     assert {remark[0] for remark in around["remarks"]} == remarks
+    assert around["shared_memory_bytes"] == pytest.approx(shutil.disk_usage("/dev/shm").free, 0.1)
     assert examine() == found, "rounds would run again for another examination"
 
 

@@ -30,6 +30,7 @@ from evenhand.core.schemas import Refused
 from evenhand.environments import deployments, locks
 from evenhand.report import terminal
 from evenhand.rounds import leftovers, nodes, stale_jobs
+from evenhand.rounds.examination import largest_loaders
 from evenhand.rounds.jobs import Jobs
 from evenhand.rounds.schedule import Schedule
 

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from evenhand.rounds.examination import ask_scheduler, lines, show
+from evenhand.rounds.examination import Loader, ask_scheduler, lines, show
 
 if __name__ == "__main__":
     examinations, surroundings = (
@@ -14,7 +14,9 @@ if __name__ == "__main__":
     excluded = snakemake.params.excluded
     # Those that failed at an earlier start are not examined again; they are shown again.
     found = [f"{name}: NO  {why}" for name, why in excluded.items()]
-    found += lines(examinations, surroundings, ask_scheduler(snakemake.params.wants_gpu))
+    loaders = {name: Loader(*of) for name, of in snakemake.params.loaders.items()}
+    scheduler = ask_scheduler(snakemake.params.wants_gpu)
+    found += lines(examinations, surroundings, scheduler, loaders)
     show(found, snakemake.log[0])
     failed = [*excluded, *(e["competitor"] for e in examinations if not e["fit"])]
     if failed:

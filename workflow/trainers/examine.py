@@ -241,6 +241,14 @@ def remarks(folder: Path) -> list[Finding]:
     ]
 
 
+def shared_memory() -> int:
+    """Bytes free where the workers of a data loader leave their batches; 0 without such a place."""
+    try:
+        return shutil.disk_usage("/dev/shm").free
+    except OSError:
+        return 0
+
+
 def energy_of_gpu() -> list[Finding]:
     """A remark on the GPU that a trainer would see, if there is one."""
     try:
@@ -281,7 +289,11 @@ def main(argv: list[str]) -> None:
         "fit": passed(findings),
         "findings": findings,
     }
-    around = {"node": where()["node"], "remarks": remarks(args.examination.parent)}
+    around = {
+        "node": where()["node"],
+        "remarks": remarks(args.examination.parent),
+        "shared_memory_bytes": shared_memory(),
+    }
     if "--gpu" in args.options:
         around["remarks"] += energy_of_gpu()
     print(json.dumps(examination | around, indent=1))

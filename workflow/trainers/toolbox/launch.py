@@ -235,6 +235,7 @@ def why_it_ended(status: int, stopwatch: Stopwatch, killed: int) -> str:
     if stopwatch.stalled:
         limit = f"{stopwatch.stall_seconds:g} s in the part `{stopwatch.stalled}`"
         why = f"was ended: it stood still for {limit}, and used no processor and no GPU"
+        why += " (`snakemake doctor` tells whether memory for its loader's workers is short)"
     else:
         why = f"ended with exit status {status}"
         why += f" ({signal.Signals(-status).name})" if status < 0 else ""

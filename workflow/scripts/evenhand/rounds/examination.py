@@ -3,20 +3,69 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
+
+from evenhand.core import axes
+from evenhand.core.experiment import Experiment
+from evenhand.core.identity import Competitor
+
+
+class Loader(NamedTuple):
+    """A data loader's workers, processes that hand batches over in shared memory."""
+
+    scenario: str
+    workers: int
+    batch_size: int
+    inputs: int
+
+    @property
+    def shared_bytes(self) -> int:
+        """What the batches take: each worker has two ready and makes a third, and one is used.
+
+        Two ready a worker is the default of all loaders here. Pixels as float32, labels as int64.
+        """
+        return (3 * self.workers + 1) * self.batch_size * (4 * self.inputs + 8)
+
+
+def largest_loaders(experiment: Experiment) -> dict[str, Loader]:
+    """By competitor, of all that it will run the loader that takes most shared memory."""
+    largest = {}
+    for track, scenario in experiment.contests:
+        training = experiment.training(scenario)
+        loader = Loader(
+            scenario, training["loader_workers"], training["batch_size"], training["layers"][0]
+        )
+        if axes.track(track, experiment.root)["data"] == "loader" and loader.workers:
+            for name in experiment.competitors(track):
+                framework = axes.framework(Competitor.parse(name).framework, experiment.root)
+                if framework["loader_workers"] == "processes":
+                    others = [largest[name]] if name in largest else []
+                    largest[name] = max([*others, loader], key=lambda of: of.shared_bytes)
+    return largest
 
 
 def lines(
-    examinations: list[dict], surroundings: list[dict] = (), scheduler: list = ()
+    examinations: list[dict],
+    surroundings: list[dict] = (),
+    scheduler: list = (),
+    loaders: Mapping[str, Loader] | None = None,
 ) -> list[str]:
     """A line for each finding about a competitor, for each node's last remarks, for the scheduler.
 
-    ``examinations`` and ``surroundings`` as workflow/trainers/examine.py leaves them.
+    ``examinations`` and ``surroundings`` as workflow/trainers/examine.py leaves them, those of a
+    competitor at the same place. ``loaders``: the largest of each competitor that has one.
     """
     rows = [
         (examination["competitor"], *finding)
         for examination in examinations
         for finding in examination["findings"]
+    ]
+    rows += [
+        (name, *enough_shared_memory(loaders[name], around["shared_memory_bytes"]))
+        for name, around in zip((e["competitor"] for e in examinations), surroundings, strict=False)
+        if name in (loaders or {}) and "shared_memory_bytes" in around
     ]
     remarks = {
         (around["node"], what): rest for around in surroundings for what, *rest in around["remarks"]
@@ -24,6 +73,20 @@ def lines(
     rows += [(*about, *rest) for about, rest in remarks.items()]
     rows += [("scheduler", *remark) for remark in scheduler]
     return [f"{of}: {what:<20}{'ok' if ok else 'NO':<4}{words}" for of, what, ok, words in rows]
+
+
+def enough_shared_memory(loader: Loader, free: int) -> tuple[str, bool, str]:
+    """Whether as many bytes are free as a loader takes; without them its workers die or wait."""
+    enough = free >= loader.shared_bytes
+    words = (
+        f"/dev/shm has {free / 1e6:.1f} MB free; {loader.workers} loader workers with batches of "
+        f"{loader.batch_size} may take {loader.shared_bytes / 1e6:.1f} MB"
+    )
+    remedy = (
+        f" (scenario {loader.scenario}): make it larger (docker run --shm-size; mount -o remount,"
+        "size=...), or set fewer `loader_workers`"
+    )
+    return "shared memory", enough, words + ("" if enough else remedy)
 
 
 def ask_scheduler(wants_gpu: bool) -> list[tuple[str, bool, str]]:
