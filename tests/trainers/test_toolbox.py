@@ -1,6 +1,7 @@
 """The toolbox: flags, records, and what a run makes of several hidden layers."""
 
 import dataclasses
+import errno
 import json
 from pathlib import Path
 
@@ -179,6 +180,23 @@ def test_a_record_without_a_finite_number_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write(tmp_path / "record.json", {"seconds": float("nan")})
     assert not (tmp_path / "record.json").exists()
+
+
+@pytest.mark.fast
+def test_a_full_disk_leaves_no_part_of_a_file_and_the_one_before(tmp_path, monkeypatch):
+    write(tmp_path / "record.json", {"before": True})
+    monkeypatch.setattr(Path, "write_bytes", on_a_full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write(tmp_path / "record.json", {"before": False})
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+    assert json.loads((tmp_path / "record.json").read_text()) == {"before": True}
+
+
+def on_a_full_disk(path: Path, content: bytes) -> int:
+    """What the disk has room for is written, and then none is left."""
+    with open(path, "wb") as file:
+        file.write(content[:3])
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def train(

@@ -225,6 +225,15 @@ def sha256(path: str | os.PathLike) -> str:
 
 def write(path: str | os.PathLike, content: dict) -> None:
     """Write JSON so that a reader sees the whole file or none."""
+    write_whole(path, f"{json.dumps(content, indent=1, allow_nan=False)}\n".encode())
+
+
+def write_whole(path: str | os.PathLike, content: bytes) -> None:
+    """Write a file so that a reader sees the whole of it or none; a full disk leaves nothing."""
     part = Path(f"{path}.part")
-    part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-    os.replace(part, path)
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
