@@ -1,10 +1,12 @@
 """Downloads from servers on this machine that misbehave in every way known to us."""
 
 import base64
+import errno
 import gzip
 import hashlib
 import io
 import logging
+import os
 import stat
 import threading
 import tracemalloc
@@ -259,6 +261,22 @@ def test_a_server_that_is_not_there_gets_no_second_try(tmp_path, waits):
         closed = server.url
     with pytest.raises(OSError, match="refused"):
         fetch(tmp_path, closed, retries=2)
+    assert waits == []
+
+
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY"])
+def test_a_proxy_that_is_not_there_is_named_and_gets_no_second_try(
+    tmp_path, waits, monkeypatch, variable
+):
+    with serving({}) as server:
+        closed = server.url
+    for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, closed.replace("//", "//me:secret@"))
+    with pytest.raises(OSError, match="Unable to connect to proxy") as caught:
+        fetch(tmp_path, "https://mirror.invalid/mnist/", retries=2)
+    assert f"Transfers go through the proxies in {variable}." in str(caught.value)
+    assert "secret" not in str(caught.value)
     assert waits == []
 
 
@@ -521,6 +539,19 @@ def test_a_bad_file_in_a_users_folder_changes_nothing(spoil, complaint, own, tmp
 
 
 @pytest.mark.fast
+@pytest.mark.fast
+def test_a_full_disk_leaves_nothing_of_a_users_file(own, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    into = tmp_path / "into"
+    into.mkdir()
+    with pytest.raises(OSError, match="No space left"):
+        sources.copy(own, {into / FIRST: FILES[FIRST]})
+    assert list(into.iterdir()) == []
+
+
 def test_of_several_data_sets_each_has_a_folder_of_its_name(tmp_path):
     assert files.own_folder(None, "mnist") is None
     assert files.own_folder(str(tmp_path), "mnist") == tmp_path

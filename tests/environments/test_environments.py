@@ -228,6 +228,18 @@ def test_a_build_minds_neither_the_shell_that_it_is_called_from_nor_settings_of_
     assert building.check(interpreter, lock)[1] == {"tiny": "1.0"}
 
 
+def test_a_build_behind_a_proxy_that_is_not_there_names_it(tmp_path, make_lock, monkeypatch):
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        closed = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("PIP_INDEX_URL", "http://index.invalid")
+    monkeypatch.setenv("http_proxy", closed)
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")  # three by default, 8 s
+    with pytest.raises(
+        locks.BuildError, match=r"not installed; .* the proxies in (\w+, )*http_proxy"
+    ):
+        building.build(tmp_path / "environment", PYTHON, make_lock("tiny 1.0"))
+
+
 # Each would change or refuse a build, or the compilation of a lock, if uv were given it.
 STRAY = {
     "UV_BUILD_CONSTRAINT": "{folder}/absent.txt",

@@ -26,7 +26,9 @@ from requests.utils import get_auth_from_url, urldefragauth
 
 from evenhand.core.config import without_credentials
 from evenhand.core.pip import pip_setting
+from evenhand.core.proxies import named_proxies
 from evenhand.data.files import GZIP_OVERHEAD, File, gunzip, read_bounded, read_own_file
+from toolbox.record import write_whole
 
 # A server that dribbles never trips the read timeout, so a whole transfer is bounded as well:
 # by 5 minutes at the default timeout of 20 s, enough for the largest file at 33 kB/s.
@@ -232,7 +234,7 @@ def download(
         "The data could not be downloaded. What each mirror did:\n  "
         + "\n  ".join(failures)
         + "\nWithout a network, put the four files into a folder and name it in the config, "
-        "data: folder."
+        f"data: folder.{named_proxies()}"
     )
 
 
@@ -244,9 +246,7 @@ def copy(source: Path, files: Mapping[Path, File]) -> None:
     """
     contents = {path: read_own_file(source, file) for path, file in files.items()}
     for path, data in contents.items():
-        aside = path.with_name(f"{path.name}.part")
-        aside.write_bytes(data)
-        aside.replace(path)
+        write_whole(path, data)
         original = files[path].is_original(data)
         whose = "the data set's own" if original else "not known as the data set's own"
         log.info("%s from %s: %s", files[path].name, source, whose)

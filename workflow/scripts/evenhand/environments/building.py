@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evenhand.core import axes
 from evenhand.core.identity import Competitor
+from evenhand.core.proxies import named_proxies
 from evenhand.environments.locks import BuildError, canonical, differences, locked_versions
 from evenhand.environments.uv import run_uv
 from toolbox.record import sha256
@@ -59,12 +60,13 @@ def build(folder: Path, python: str, lock: Path) -> list[Path]:
             f"No environment with Python {python} could be made; uv says why above. If it neither "
             f"found nor could fetch a Python {python}: install one from your system (Debian, "
             f"Ubuntu: apt install python{python}), with pyenv or with conda, see that "
-            f"`python{python}` starts it, and run again."
+            f"`python{python}` starts it, and run again.{named_proxies()}"
         )
     interpreter = folder / "bin" / "python"
     sync = "pip sync --require-hashes --no-build --compile-bytecode".split()
     if run_uv(*sync, "--python", interpreter, lock):
-        raise BuildError(f"The packages of {lock.name} were not installed; uv says why above.")
+        why = f"uv says why above.{named_proxies()}"
+        raise BuildError(f"The packages of {lock.name} were not installed; {why}")
     return [interpreter]
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from evenhand.core import axes
 from evenhand.core.identity import Competitor
+from evenhand.core.proxies import named_proxies
 from evenhand.environments.uv import run_uv
 
 COMMAND = "python workflow/scripts/lock.py"
@@ -134,7 +135,7 @@ def compile_lock(root: Path, source: str, lock: Path, *options: str, pins: str =
     arguments = ["pip", "compile", "--quiet", "--generate-hashes", "--output-file", lock]
     arguments += ["--custom-compile-command", COMMAND, *options, source]
     if run_uv(*arguments, main_index_alone=True, cwd=root, input=pins.encode()):
-        raise BuildError(f"{lock} was not compiled; uv says why above.")
+        raise BuildError(f"{lock} was not compiled; uv says why above.{named_proxies()}")
 
 
 def target(python: str) -> list[str]:
