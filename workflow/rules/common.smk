@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import getpass
 import json
 import os
 import re
@@ -22,6 +23,11 @@ ROUNDS = "results/rounds.json"  # their numbers, where a precision is asked
 MAIN = "../envs/main.yaml"  # what programs in workflow/scripts run in, with --sdm conda
 TOOLBOX = sorted([f"{CODE}/trainers/start.py", *glob(f"{CODE}/trainers/toolbox/*.py")])
 sys.path.insert(0, f"{CODE}/scripts")
+
+try:
+    getpass.getuser()
+except (KeyError, OSError):  # a number without a name, as in a container: Snakemake wants a name
+    os.environ["LOGNAME"] = str(os.getuid())
 
 from evenhand.core import axes, config as configuration
 from evenhand.core.experiment import Experiment
