@@ -775,12 +775,13 @@ def test_machines_are_told_apart(made, config):
     runs = made["runs"].copy()
     runs.loc[runs["round"] == 1, ["fingerprint", "node"]] = ["f" * 64, "other"]
     results = made_up.results(made | {"runs": runs}, config)
-    elsewhere = on_machine(results.records[0], fingerprint="f" * 64, processor="Other Processor")
+    other = {"processor": "Other Processor", "usable_memory_gib": 1.4}
+    elsewhere = on_machine(results.records[0], fingerprint="f" * 64, **other)
     results.records = [results.records[0], elsewhere]
     table = report_tables.machine_table(results)
     assert table.head[1:] == ["Machine 1", "Machine 2"]
     assert ["Processor", "Imagined Processor 2 @ 2.60GHz", "Other Processor"] in table.rows
-    assert ["Memory", "24 GiB", "24 GiB"] in table.rows
+    assert ["Memory (usable)", "24 GiB (24)", "24 GiB (1.4)"] in table.rows
     assert "2 kinds of machine" in dict(sentences.alerts(results))["warning"]
 
 

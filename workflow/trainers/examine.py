@@ -25,7 +25,15 @@ import numpy as np
 
 from toolbox.energy import REASONS, Meter, of_gpu, of_processor
 from toolbox.launch import start
-from toolbox.machine import governor, load, usable_cores, where
+from toolbox.machine import (
+    free_memory,
+    governor,
+    load,
+    usable_cores,
+    usable_memory,
+    where,
+    whole_cores,
+)
 from toolbox.nvml import Gpu, NoGpu
 from toolbox.privacy import anonymous
 from toolbox.record import sha256, write
@@ -221,16 +229,17 @@ def passed(findings: list[Finding]) -> bool:
 
 def remarks(folder: Path) -> list[Finding]:
     """What does not depend on the competitor. A remark excludes nobody."""
-    free = shutil.disk_usage(folder).free
-    memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    free, memory = shutil.disk_usage(folder).free, free_memory()
     busy = load()[0] / usable_cores()
     return [
         ("disk", free > DISK_BYTES, f"{free / 1e9:.1f} GB free; records and pictures take 1 GB"),
         (
             "memory",
             memory > MEMORY_BYTES,
-            f"{memory / 1e9:.1f} GB free; a framework takes up to 2 GB",
+            f"{memory / 1e9:.1f} GB free, of {usable_memory() / 1e9:.1f} GB that may be used; "
+            "a framework takes up to 2 GB",
         ),
+        ("cores", *cores(usable_cores(), whole_cores())),
         (
             "governor",
             governor() in (None, "performance"),
@@ -239,6 +248,20 @@ def remarks(folder: Path) -> list[Finding]:
         ("load", busy < 0.5, f"{busy:.1f} runnable processes a core; close what else runs"),
         ("energy", *readable(of_processor())),
     ]
+
+
+def cores(usable: float, whole: int) -> tuple[bool, str]:
+    """Whether as many cores can be kept busy as there are to run on, and in words how many.
+
+    A quota of processor time stops all threads for the rest of a period once they have used it up.
+    """
+    words = f"{usable:g} of the machine's {os.cpu_count()} can be used"
+    if usable < whole:
+        words += (
+            f": a control group's quota, on {whole}; whole ones make steadier clocks (docker run "
+            "--cpuset-cpus instead of --cpus, a node for oneself)"
+        )
+    return usable >= whole, words
 
 
 def shared_memory() -> int:
@@ -293,6 +316,7 @@ def main(argv: list[str]) -> None:
         "node": where()["node"],
         "remarks": remarks(args.examination.parent),
         "shared_memory_bytes": shared_memory(),
+        "usable_cores": usable_cores(),
     }
     if "--gpu" in args.options:
         around["remarks"] += energy_of_gpu()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 # Set by a cluster's scheduler around the processes of a job.
 JOB = ("SLURM_JOB_ID", "SLURMD_NODENAME", "PBS_JOBID", "LSB_JOBID")
+# The control groups of this process, and where they are mounted.
+OWN_GROUPS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 # What the fingerprint covers: the hardware, whatever kernel runs on it.
 HARDWARE = ("processor", "cores", "memory_gib", "gpu")
 
@@ -19,15 +21,16 @@ def machine(secret: str, gpu: str | None = None) -> dict:
 
     `gpu`: the model of the GPU that is used, if any, with its memory. `fingerprint` is that of the
     hardware: machines with different fingerprints are not ranked against each other. `usable_cores`
-    are those that this process may keep busy. `node`, `boot` and `job` are aliases: whoever has the
-    same alias was on the same node, in the same boot of it, in the same job of a cluster (None
-    outside of one). They are made with the `secret` of a results folder, so that nobody else can
-    try names until one fits. They are the same inside and outside a container; `libc` may not be.
+    are those that this process may keep busy, `usable_memory_gib` what it may take. `node`, `boot`
+    and `job` are aliases: whoever has the same alias was on the same node, in the same boot of it,
+    in the same job of a cluster (None outside of one). They are made with the `secret` of a results
+    folder, so that nobody else can try names until one fits. They are the same inside and outside a
+    container; `libc` may not be.
     """
     facts = {
         "processor": processor(),
         "cores": os.cpu_count(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "memory_gib": round(pages("SC_PHYS_PAGES") / 2**30),
         "gpu": gpu,
     }
     names = where()
@@ -35,6 +38,7 @@ def machine(secret: str, gpu: str | None = None) -> dict:
         "fingerprint": fingerprint(facts),
         "kernel": platform.release(),
         "usable_cores": usable_cores(),
+        "usable_memory_gib": round(usable_memory() / 2**30, 1),
         "libc": " ".join(platform.libc_ver()),
         "governor": governor(),
         "node": alias(secret, "node", names["node"]),
@@ -69,31 +73,84 @@ def usable_cores() -> float:
 
     A container with `--cpus 1.5` has 1.5 of them, though it sees all of the machine's.
     """
-    affinity = len(os.sched_getaffinity(0))
-    return min([affinity, *quotas(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))])
+    return min([whole_cores(), *quotas(OWN_GROUPS, GROUPS)])
+
+
+def whole_cores() -> int:
+    """How many cores this process may run on: those of its affinity, which a cpuset is, too."""
+    return len(os.sched_getaffinity(0))
 
 
 def quotas(groups: Path, root: Path) -> list[float]:
     """The quotas of processor time, in cores, of a process's control groups and all above them.
 
+    `groups` and `root` as for `group_folders`.
+    """
+    found = []
+    for folder in group_folders("cpu", groups, root):
+        version_2 = (read(folder / "cpu.max") or "").split()
+        version_1 = [read(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period")]
+        quota, period = version_2 or version_1
+        if quota not in (None, "max", "-1"):
+            found.append(int(quota) / int(period))
+    return found
+
+
+def usable_memory() -> int:
+    """How many bytes this process may take: those of the machine, or a control group's limit."""
+    limits = [limit for limit, _ in memory_limits(OWN_GROUPS, GROUPS)]
+    return min([pages("SC_PHYS_PAGES"), *limits])
+
+
+def free_memory() -> int:
+    """How many bytes of these nobody has taken."""
+    left = [limit - taken for limit, taken in memory_limits(OWN_GROUPS, GROUPS)]
+    return max(0, min([pages("SC_AVPHYS_PAGES"), *left]))
+
+
+def memory_limits(groups: Path, root: Path) -> list[tuple[int, int]]:
+    """Of a process's control groups and all above them, the limit of memory, and what is taken.
+
+    Bytes; without files that were read and are no longer in use, which the kernel gives up first.
+    `groups` and `root` as for `group_folders`.
+    """
+    found = []
+    for folder in group_folders("memory", groups, root):
+        for limit, taken, unused in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            # Version 1 has a number for no limit, too: more than any machine has.
+            if (most := read(folder / limit)) not in (None, "max"):
+                lines = (read(folder / "memory.stat") or "").splitlines()
+                kept = dict(line.split(maxsplit=1) for line in lines).get(unused, 0)
+                found.append((int(most), int(read(folder / taken) or 0) - int(kept)))
+    return found
+
+
+def group_folders(controller: str, groups: Path, root: Path) -> list[Path]:
+    """Where a controller's files may be, of a process's control groups and of all above them.
+
     `groups`: the kernel's file that names the groups. `root`: where they are mounted. Both
     versions of control groups; in a container, which may see its own group as the root, too.
     """
-    found = []
+    folders = []
     for line in (read(groups) or "").splitlines():
         _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        mounts = [controllers, "cpu", "cpu,cpuacct"] if controllers else ["", "unified"]
-        for mount in {root / name for name in mounts}:
-            for group in (Path(path), *Path(path).parents):
-                folder = mount / str(group).lstrip("/")
-                version_2 = (read(folder / "cpu.max") or "").split()
-                version_1 = [read(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period")]
-                quota, period = version_2 or version_1
-                if quota not in (None, "max", "-1"):
-                    found.append(int(quota) / int(period))
-    return found
+        mounts = [controllers, controller, "cpu,cpuacct"] if controllers else ["", "unified"]
+        folders += [
+            root / mount / str(group).lstrip("/")
+            for mount in dict.fromkeys(mounts)
+            for group in (Path(path), *Path(path).parents)
+        ]
+    return folders
+
+
+def pages(name: str) -> int:
+    """The bytes of so many pages as the system's configuration has under this name."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf(name)
 
 
 def job(environ: Mapping[str, str]) -> str | None:

@@ -421,7 +421,10 @@ def machine_table(results: Results) -> Table:
         "node": [", ".join(map(str, sorted(nodes[key]))) for key in machines],
         "processor": [m["processor"] for m in machines.values()],
         "cores": [f"{m['cores']} ({m['usable_cores']:g})" for m in machines.values()],
-        "memory": [f"{m['memory_gib']} GiB" for m in machines.values()],
+        "memory": [
+            f"{m['memory_gib']} GiB ({m.get('usable_memory_gib', m['memory_gib']):g})"
+            for m in machines.values()
+        ],
         "gpu": [m["gpu"] or NONE for m in machines.values()],
         "kernel": [m["kernel"] for m in machines.values()],
         "libc": [m["libc"] for m in machines.values()],
