@@ -516,6 +516,18 @@ def test_a_variable_that_differs_between_rounds_is_named(folder):
     assert found["finding"].str.contains("OMP_THREAD_LIMIT is 1, None in most rounds").all()
 
 
+def test_a_round_with_other_usable_cores_is_named(folder):
+    """A container that was given less, or a job on a part of a node."""
+    for name in COMPETITORS:
+        path = record_of(folder, 1, name)
+        machine = json.loads(path.read_text())["environment"]["machine"]
+        edited(path, environment__machine=machine | {"usable_cores": 1.5})
+    found = audit_of(folder).table()
+    found = found[found["check"] == "cores"]
+    assert set(found["competitor"]) == set(COMPETITORS) and set(found["round"]) == {1}
+    assert set(found["finding"]) == {"could use 1.5 cores, most rounds 2"}
+
+
 # ---- what the files of frameworks, devices and tracks decide -----------
 
 

@@ -50,6 +50,7 @@ class Excerpt:
     stopwatch: tuple  # runs that share it must not overlap
     boot: str
     hardware: tuple
+    usable_cores: float
 
     @classmethod
     def of(cls, record: Record, losses: np.ndarray | None) -> "Excerpt":
@@ -66,6 +67,7 @@ class Excerpt:
             stopwatch=tuple(machine[fact] for fact in ("node", "boot", "job")),
             boot=machine["boot"],
             hardware=hardware(machine),
+            usable_cores=machine["usable_cores"],
         )
 
 
@@ -214,6 +216,7 @@ def between_rounds(
     for runs in contests.values():
         yield from settings(runs)
         yield from variables(runs)
+        yield from usable_cores(runs)
         yield from copies(runs, results)
     yield from one_hardware_a_boot(members)
 
@@ -240,6 +243,19 @@ def variables(runs: Mapping[Run, Excerpt]) -> Found:
                 if here.get(name) != usual.get(name):
                     found = f"{name} is {here.get(name)}, {usual.get(name)} in most rounds"
                     yield run, Finding("variables", found)
+
+
+def usable_cores(runs: Mapping[Run, Excerpt]) -> Found:
+    """All runs of a track and scenario on the same hardware could use as much of it."""
+    on: dict[tuple, dict[Run, Excerpt]] = {}
+    for run, excerpt in runs.items():
+        on.setdefault(excerpt.hardware, {})[run] = excerpt
+    for alike in on.values():
+        usual = most_common(excerpt.usable_cores for excerpt in alike.values())
+        for run, excerpt in alike.items():
+            if excerpt.usable_cores != usual:
+                found = f"could use {excerpt.usable_cores:g} cores, most rounds {usual:g}"
+                yield run, Finding("cores", found)
 
 
 def most_common(values: Iterable):
