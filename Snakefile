@@ -37,6 +37,7 @@ rule all:
 
 onstart:
     from evenhand.rounds.plan import plan
+    from toolbox.machine import usable_cores
 
     if workflow.local_exec:
         # Snakemake's limit of jobs a second wakes it up each second, once more for every job that
@@ -47,4 +48,7 @@ onstart:
     runs = {str(job.output.record) for job in due if job.rule.name == "train"}
     if runs:
         stale_jobs.cancel(os.getcwd())
-    print(plan(EXPERIMENT, again=runs.union(AGAIN)), file=sys.stderr)
+    cores = (
+        usable_cores() if workflow.local_exec else None
+    )  # a cluster's nodes are not seen here
+    print(plan(EXPERIMENT, again=runs.union(AGAIN), cores=cores), file=sys.stderr)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from examine import programs, readable
+from examine import cores, programs, readable
 
 from evenhand.core import axes
 from evenhand.core.config import checked
@@ -42,6 +42,23 @@ def test_every_finding_has_a_line_and_a_node_one_for_each_remark():
         ["n1:", "load", "ok", "0.2"],
         ["scheduler:", "slurm", "ok", "answers"],
     ]
+
+
+@pytest.mark.fast
+def test_a_quota_of_processor_time_is_told_with_a_remedy():
+    assert cores(2, 2) == (True, f"2 of the machine's {os.cpu_count()} can be used")
+    enough, words = cores(1.5, 2)
+    assert not enough and words.startswith("1.5 of ") and "--cpuset-cpus" in words
+
+
+@pytest.mark.fast
+def test_scenarios_with_more_threads_than_a_nodes_cores_have_a_line():
+    around = [{"node": "n1", "remarks": [], "usable_cores": 1.5}, {"node": "n2", "remarks": []}]
+    around.append({"node": "n3", "remarks": [], "usable_cores": 8})
+    threads = {"baseline": "default", "one": 1, "two": 2, "four": 4}
+    (line,) = examination.lines([], around, threads=threads)
+    assert re.match("n1: threads +NO  scenario two asks for 2, and 1.5 cores", line)
+    assert "; scenario four asks for 4" in line
 
 
 LOADER = examination.Loader("wide", workers=4, batch_size=512, inputs=784)
@@ -211,7 +228,7 @@ def test_who_can_train_is_fit(examine, tmp_path):
     assert found["fit"]
     assert [finding[0] for finding in found["findings"]] == ["environment", "controlled training"]
     around = json.loads((tmp_path / "surroundings.json").read_text())
-    remarks = {"disk", "memory", "governor", "load", "energy"}
+    remarks = {"disk", "memory", "cores", "governor", "load", "energy"}
     assert {remark[0] for remark in around["remarks"]} == remarks
     assert around["shared_memory_bytes"] == pytest.approx(shutil.disk_usage("/dev/shm").free, 0.1)
     assert examine() == found, "rounds would run again for another examination"

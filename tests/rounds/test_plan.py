@@ -39,6 +39,16 @@ def test_names_of_any_length_stand_in_columns(tmp_path):
     assert "  controlled workers-2-one-thread pytorch-cpu, numpy-cpu" in said
 
 
+def test_scenarios_with_more_threads_than_cores_are_named_where_the_runs_will_be(tmp_path):
+    named = {"one": {"threads": 1}, "two": {"threads": 2}, "free": {}}
+    said = plan(experiment(scenarios=named), tmp_path, cores=1.5)
+    asked = re.findall("^  threads: scenario (.*)$", said, re.MULTILINE)
+    assert asked == ["two asks for 2, and 1.5 cores can be used: they take turns"]
+    assert "guesses for a machine of 2 cores (here 1.5 can be used)" in said
+    for cores in (None, 2.0):
+        assert "threads:" not in plan(experiment(scenarios=named), tmp_path, cores=cores)
+
+
 def test_what_is_there_is_not_counted_again(tmp_path):
     run(tmp_path, 0, "pytorch-cpu")
     run(tmp_path, 0, "numpy-cpu")

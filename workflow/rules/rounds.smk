@@ -73,6 +73,7 @@ rule doctor:
     params:
         excluded=EXPERIMENT.excluded,
         wants_gpu=any(axes.device(device)["gpu"] for device in config["devices"]),
+        threads={scenario: of["threads"] for scenario, of in config["scenarios"].items()},
         loaders={name: tuple(of) for name, of in largest_loaders(EXPERIMENT).items()},
     script:
         "../scripts/doctor.py"

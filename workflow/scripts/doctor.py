@@ -16,7 +16,7 @@ if __name__ == "__main__":
     found = [f"{name}: NO  {why}" for name, why in excluded.items()]
     loaders = {name: Loader(*of) for name, of in snakemake.params.loaders.items()}
     scheduler = ask_scheduler(snakemake.params.wants_gpu)
-    found += lines(examinations, surroundings, scheduler, loaders)
+    found += lines(examinations, surroundings, scheduler, loaders, snakemake.params.threads)
     show(found, snakemake.log[0])
     failed = [*excluded, *(e["competitor"] for e in examinations if not e["fit"])]
     if failed:

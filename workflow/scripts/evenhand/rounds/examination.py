@@ -51,11 +51,13 @@ def lines(
     surroundings: list[dict] = (),
     scheduler: list = (),
     loaders: Mapping[str, Loader] | None = None,
+    threads: Mapping[str, int | str] | None = None,
 ) -> list[str]:
     """A line for each finding about a competitor, for each node's last remarks, for the scheduler.
 
     ``examinations`` and ``surroundings`` as workflow/trainers/examine.py leaves them, those of a
     competitor at the same place. ``loaders``: the largest of each competitor that has one.
+    ``threads``: what each scenario asks for.
     """
     rows = [
         (examination["competitor"], *finding)
@@ -69,6 +71,11 @@ def lines(
     ]
     remarks = {
         (around["node"], what): rest for around in surroundings for what, *rest in around["remarks"]
+    }
+    remarks |= {
+        (around["node"], "threads"): (False, words)
+        for around in surroundings
+        if (words := "; ".join(too_many_threads(threads or {}, around.get("usable_cores"))))
     }
     rows += [(*about, *rest) for about, rest in remarks.items()]
     rows += [("scheduler", *remark) for remark in scheduler]
@@ -87,6 +94,15 @@ def enough_shared_memory(loader: Loader, free: int) -> tuple[str, bool, str]:
         "size=...), or set fewer `loader_workers`"
     )
     return "shared memory", enough, words + ("" if enough else remedy)
+
+
+def too_many_threads(threads: Mapping[str, int | str], cores: float | None) -> list[str]:
+    """The scenarios that ask for more threads than cores can be used, in words; None: not known."""
+    return [
+        f"scenario {scenario} asks for {wanted}, and {cores:g} cores can be used: they take turns"
+        for scenario, wanted in threads.items()
+        if wanted != "default" and cores is not None and wanted > cores
+    ]
 
 
 def ask_scheduler(wants_gpu: bool) -> list[tuple[str, bool, str]]:

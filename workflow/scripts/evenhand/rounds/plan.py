@@ -9,6 +9,7 @@ from evenhand.core import axes
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor, Round
 from evenhand.rounds import leftovers
+from evenhand.rounds.examination import too_many_threads
 
 # Where no earlier run tells better: seconds that a process spends outside its epochs, as seen on a
 # machine with two cores (docs/performance.md); those of an epoch are in the track's file.
@@ -92,11 +93,15 @@ class Work(NamedTuple):
 
 
 def plan(
-    experiment: Experiment, results: Path = Path("results"), again: Collection[str] = ()
+    experiment: Experiment,
+    results: Path = Path("results"),
+    again: Collection[str] = (),
+    cores: float | None = None,
 ) -> str:
     """Contests, what of them is still to be run, and how long it will take, without the checks.
 
-    `again`: files in the results folder that will be made again. Where the first rounds are yet to
+    `again`: files in the results folder that will be made again. `cores`: how many can be kept busy
+    where the runs will be, if that is known. Where the first rounds are yet to
     fix how many there are, runs and times are those of the first, and the most that may follow.
     """
     table = results / f"runs.{experiment.table_form}"
@@ -123,13 +128,16 @@ def plan(
         done = f"  ({there} of {rounds} rounds are there)" if there else ""
         where = f"{track:<{wide['tracks']}} {scenario:<{wide['scenarios']}}"
         contests.append(f"  {where} {', '.join(members)}{then}{done}")
+    asked = {of: experiment.config["scenarios"][of]["threads"] for _, of in experiment.contests}
+    threads = [f"  threads: {words}" for words in too_many_threads(asked, cores)]
     excluded = [f"  excluded: {name}: {why}" for name, why in experiment.excluded.items()]
     least, most = (Work(*map(sum, zip(*of, strict=True))) for of in (least, most))
     if not most.runs:
         estimate = ["Every run is there."]
     else:
         rests = f"earlier runs in {table}" if True in known else ""
-        guesses = "guesses for a machine of 2 cores" if False in known else ""
+        usable = "" if cores is None else f" (here {cores:g} can be used)"
+        guesses = f"guesses for a machine of 2 cores{usable}" if False in known else ""
         on = " and ".join(filter(None, [rests, guesses]))
         minutes = _range(*(str(max(1, round(of.seconds / 60))) for of in (least, most)))
         node_hours = _range(*(f"{of.seconds / 3600:.1f}" for of in (least, most)))
@@ -141,7 +149,7 @@ def plan(
         ]
     runs = _counted(least.runs, most.runs, "timed run")
     title = f"The plan: {_stages(experiment, counts)}, {runs} to do, one at a time"
-    return "\n".join([title, *contests, *excluded, *estimate])
+    return "\n".join([title, *contests, *excluded, *threads, *estimate])
 
 
 def _with_fixed_rounds(experiment: Experiment, results: Path, again: Collection[str]) -> Experiment:
