@@ -415,6 +415,22 @@ def test_the_gpus_that_were_granted_are_passed_on_cuda_and_no_others(asked, engi
 
 
 @pytest.mark.fast
+@pytest.mark.parametrize("hidden", ["given/file", "given"])
+def test_what_roots_containers_could_not_read_is_told_with_a_remedy(tmp_path, monkeypatch, hidden):
+    """With umask 077 all that root makes; its containers run as another user."""
+    (tmp_path / "given/not needed").mkdir(parents=True, mode=0o700)
+    (tmp_path / "given/file").touch()
+    (tmp_path / hidden).chmod(0o700)
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    receipt = {"framework": "a", "device": "cpu", "deployment": "false", "image": "none"}
+    run = (receipt, [], [tmp_path / "given"], [tmp_path / "out"], [], [])
+    with pytest.raises(containers.ContainerError, match=f"{hidden} can be read by root alone"):
+        containers.run(*run)
+    monkeypatch.setattr(os, "getuid", lambda: 1)
+    assert containers.run(*run) == 1, "who is not root reads what is theirs"
+
+
+@pytest.mark.fast
 @pytest.mark.parametrize("engine_", containers.ENGINES)
 def test_no_gpu_is_passed_or_looked_for_on_a_processor(asked, engine_):
     status, words, _ = asked(engine_, "cpu", "1", driver=False)

@@ -137,6 +137,16 @@ def command(
     return [engine, "run", *arguments, *options, image]
 
 
+def hidden_from_others(folders: Sequence[Path]) -> Path | None:
+    """The first of these folders, and of the files in them, that others cannot read."""
+    for folder in folders:
+        files = (path for path in sorted(folder.iterdir()) if path.is_file())
+        for path, wanted in ((folder, 0o005), *((file, 0o004) for file in files)):
+            if path.stat().st_mode & wanted != wanted:
+                return path
+    return None
+
+
 def run(
     receipt: dict,
     options: Sequence[str],
@@ -152,6 +162,11 @@ def run(
     """
     (folder,) = {path.parent for path in write}
     python = python_of(f"{receipt['framework']}-{receipt['device']}")
+    if os.getuid() == 0 and (hidden := hidden_from_others(read)):
+        raise ContainerError(
+            f"{hidden} can be read by root alone, and root's containers run as user {NOBODY}: make "
+            "it readable (chmod -R a+rX), start with umask 022, or start as an ordinary user"
+        )
     with tempfile.TemporaryDirectory(dir=folder, prefix=".container-") as empty:
         if os.getuid() == 0:  # root lends the folder to the image's own user
             os.chown(empty, NOBODY, NOBODY)
