@@ -141,7 +141,7 @@ def test_cuda_without_a_gpu_is_told_before_any_training(launch, tmp_path, variab
     assert not (tmp_path / "record.json").exists()
 
 
-@pytest.mark.parametrize(("fake", "status"), [("", 0), ("old", 128 + 9)], ids=["busy", "silent"])
+@pytest.mark.parametrize(("fake", "status"), [("", 0), ("idle", 128 + 9), ("old", 128 + 9)])
 def test_a_run_that_waits_for_a_busy_gpu_does_not_stand_still(tmp_path, python, fake, status):
     """A process that waits for its GPU may use no processor; one GPU tells that it works."""
     launching.prepare(tmp_path, device="cuda")

@@ -183,19 +183,19 @@ def test_helpers_of_a_run_that_stood_still_are_ended_with_it(tmp_path):
 @pytest.mark.parametrize(
     "program",
     [
-        "for _ in range(6):\n    time.sleep(0.4)\n    line.begins('between')\n",
-        "for _ in range(6):\n    time.sleep(0.4)\n    spin(0.05)\n",
+        "for _ in range(6):\n    time.sleep(0.7)\n    line.begins('between')\n",
+        "for _ in range(6):\n    time.sleep(0.7)\n    spin(0.05)\n",
         # the trainer waits, and somebody works for it
-        "if not os.fork():\n    spin(2)\n    os._exit(0)\nos.wait()\n",
+        "if not os.fork():\n    spin(4)\n    os._exit(0)\nos.wait()\n",
         # stopped from outside with all of its processes, as a scheduler does it, and woken up
-        "subprocess.Popen(['sh', '-c', 'sleep 2; kill -CONT $0 $1', str(os.getppid()), "
-        "str(os.getpid())], start_new_session=True)\n"
-        "os.kill(os.getppid(), 19)\nos.kill(os.getpid(), 19)\n",
+        "subprocess.Popen(['sh', '-c', 'sleep 6; kill -CONT $0 $1', str(os.getppid()), "
+        "str(os.getpid())], start_new_session=True)\ntime.sleep(1)\n"
+        "os.kill(os.getppid(), 19)\nos.kill(os.getpid(), 19)\ntime.sleep(1)\n",
     ],
     ids=["parts begin", "it works", "a helper works", "it was stopped"],
 )
 def test_a_run_that_gets_on_or_was_stopped_is_not_ended(program):
-    assert stood_still(program) == (0, {"stalled": None, "struck": []})
+    assert stood_still(program, stall_seconds=3) == (0, {"stalled": None, "struck": []})
 
 
 @pytest.mark.parametrize("waits", [True, False], ids=["child", "orphan"])

@@ -11,7 +11,7 @@ import os
 from types import SimpleNamespace
 
 NVML_CLOCK_SM, NVML_CLOCK_MEM, NVML_TEMPERATURE_GPU = 1, 2, 0
-asked = {"processes": 0, "energy": 0, "utilization": 0}
+asked = {"processes": 0, "energy": 0}
 mode = os.environ.get("FAKE_NVML")
 driver, cuda = os.environ.get("FAKE_NVML_DRIVER", "570.1 12080").split()
 
@@ -115,11 +115,9 @@ def nvmlDeviceGetTotalEnergyConsumption(handle):
 
 
 def nvmlDeviceGetUtilizationRates(handle):
-    """Busy when it is asked for the first two times, and then no more."""
     if mode == "old":
         raise NVMLError("Not Supported")
-    asked["utilization"] += 1
-    return SimpleNamespace(gpu=97 if asked["utilization"] < 3 else 0)
+    return SimpleNamespace(gpu=0 if mode == "idle" else 97)  # percent
 
 
 def processes_that_compute(handle):
