@@ -171,10 +171,8 @@ class Gpu:
 
     def works(self) -> bool:
         """Whether it has just computed, for whomever; False where it does not tell."""
-        try:
-            return self.nvml.nvmlDeviceGetUtilizationRates(self.handle).gpu > 0
-        except self.nvml.NVMLError:
-            return False
+        rates = ask(self.nvml, "nvmlDeviceGetUtilizationRates", self.handle)
+        return rates is not None and rates.gpu > 0
 
     def watch(self, pid: int) -> "Watch":
         """Sample this GPU while process `pid` runs; used as a context."""
