@@ -203,6 +203,19 @@ def test_a_build_holds_exactly_what_the_lock_says(tmp_path, make_lock):
     assert list(tmp_path.glob("environment/**/tiny/__pycache__/*.pyc"))  # not left to a clocked run
 
 
+def test_copies_that_a_package_carries_inside_itself_are_not_installed(tmp_path, make_lock):
+    """setuptools puts such a folder on the path, where its copies would hide what is installed."""
+    lock = make_lock("tiny 1.0", "tiny-helper 1.0")
+    interpreter = building.build(tmp_path / "environment", PYTHON, lock)
+    (site,) = tmp_path.glob("environment/lib/*/site-packages")
+    for name in ("tiny_helper", "carried"):
+        (site / f"tiny/_vendor/{name}-0.1.dist-info").mkdir(parents=True)
+        metadata = site / f"tiny/_vendor/{name}-0.1.dist-info/METADATA"
+        metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
+    (site / "tiny.pth").write_text(f"{site}/tiny/_vendor\n")
+    assert building.look_inside(interpreter)[1] == {"tiny": "1.0", "tiny-helper": "1.0"}
+
+
 def test_a_build_minds_neither_the_shell_that_it_is_called_from_nor_settings_of_uv(
     tmp_path, make_lock, lines, monkeypatch
 ):

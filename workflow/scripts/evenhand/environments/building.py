@@ -16,9 +16,11 @@ from toolbox.record import sha256
 
 # Isolated (-I): neither PYTHONPATH nor the user's own site-packages count as installed.
 LOOK_INSIDE = """
-import importlib.metadata, json, platform
+import importlib.metadata, json, platform, site
+# Not all that is on the path: a package may have put copies there that it carries inside itself.
+found = importlib.metadata.distributions(path=site.getsitepackages())
 # Those with a name: pip may leave a nameless rest of a package that conda had installed.
-packages = {d.name: d.version for d in importlib.metadata.distributions() if d.name}
+packages = {d.name: d.version for d in found if d.name}
 print(json.dumps([platform.python_version(), packages]))
 """
 
