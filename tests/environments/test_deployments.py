@@ -150,3 +150,30 @@ def test_an_environment_that_the_workflow_s_image_lacks_is_told(tmp_path, monkey
 def test_what_is_built_on_the_spot_needs_nothing_before(way):
     DEPLOYMENTS[way].check_ready("some-cpu", Path("envs/some-cpu.lock"), "evenhand-")
     assert DEPLOYMENTS[way].image_file("some-cpu") is None
+
+
+# ---- What the doctor says of it --------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("script", "well", "words"),
+    [
+        ("""echo '{"channels": []}'""", True, "configured: none"),
+        ("""echo '{"channels": ["bioconda", "conda-forge"]}'""", True, "bioconda, conda-forge"),
+        ("""echo '{"channels": ["conda-forge", "defaults"]}'""", False, "`defaults` is configured"),
+        ("echo 'LoadError: .condarc' >&2; exit 1", False, "does not tell its channels: LoadError"),
+    ],
+)
+def test_conda_s_configured_channels_are_remarked_on(tmp_path, monkeypatch, script, well, words):
+    conda = tmp_path / "conda"
+    conda.write_text(f'#!/bin/sh\n[ "$*" = "config --show channels --json" ] || exit 2\n{script}\n')
+    conda.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    ((subject, found_well, found_words),) = DEPLOYMENTS["conda"].remarks()
+    assert (subject, found_well) == ("channels", well)
+    assert words in found_words
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "conda"])
+def test_of_the_other_ways_there_is_nothing_to_remark(way):
+    assert DEPLOYMENTS[way].remarks() == []

@@ -35,12 +35,14 @@ def examined(name: str, fit: bool) -> dict:
 def test_every_finding_has_a_line_and_a_node_one_for_each_remark():
     around = [{"node": "n1", "remarks": [["load", True, load]]} for load in ("0.1", "0.2")]
     examinations = [examined("a-cpu", True), examined("b-cuda", False)]
-    lines = examination.lines(examinations, around, [("slurm", True, "answers")])
+    others = {"scheduler": [("slurm", True, "answers")], "conda": [("channels", False, "remedy")]}
+    lines = examination.lines(examinations, around, others)
     assert [line.split(maxsplit=3) for line in lines] == [
         ["a-cpu:", "training", "ok", "two steps"],
         ["b-cuda:", "training", "NO", "fails: no kernel image"],
         ["n1:", "load", "ok", "0.2"],
         ["scheduler:", "slurm", "ok", "answers"],
+        ["conda:", "channels", "NO", "remedy"],
     ]
 
 

@@ -75,6 +75,7 @@ rule doctor:
         wants_gpu=any(axes.device(device)["gpu"] for device in config["devices"]),
         threads={scenario: of["threads"] for scenario, of in config["scenarios"].items()},
         loaders={name: tuple(of) for name, of in largest_loaders(EXPERIMENT).items()},
+        deployment=JOBS.remarks_on_deployment,
     script:
         "../scripts/doctor.py"
 

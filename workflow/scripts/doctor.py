@@ -14,9 +14,10 @@ if __name__ == "__main__":
     excluded = snakemake.params.excluded
     # Those that failed at an earlier start are not examined again; they are shown again.
     found = [f"{name}: NO  {why}" for name, why in excluded.items()]
+    others = {"scheduler": ask_scheduler(snakemake.params.wants_gpu)}
+    others |= snakemake.params.deployment
     loaders = {name: Loader(*of) for name, of in snakemake.params.loaders.items()}
-    scheduler = ask_scheduler(snakemake.params.wants_gpu)
-    found += lines(examinations, surroundings, scheduler, loaders, snakemake.params.threads)
+    found += lines(examinations, surroundings, others, loaders, snakemake.params.threads)
     show(found, snakemake.log[0])
     failed = [*excluded, *(e["competitor"] for e in examinations if not e["fit"])]
     if failed:

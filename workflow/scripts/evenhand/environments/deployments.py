@@ -1,6 +1,8 @@
 """The ways in which environments are deployed: one class for each, behind one interface."""
 
+import json
 import os
+import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -55,6 +57,13 @@ class Deployment(ABC):
         """Raise BuildError or ContainerError if `make` will not find what others have to make."""
         return None
 
+    def remarks(self) -> list[tuple[str, bool, str]]:
+        """What the doctor says of the program that deploys: subject, whether all is well, words.
+
+        Asked in Snakemake's own process, whose PATH and settings the program is run with.
+        """
+        return []
+
 
 class VirtualEnvironment(Deployment):
     """Built here, from the lock."""
@@ -79,6 +88,23 @@ class Conda(Deployment):
 
     def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
         return Made(["python"], self.name, building.size_on_disk(Path(os.environ["CONDA_PREFIX"])))
+
+    def remarks(self) -> list[tuple[str, bool, str]]:
+        """Whether conda adds the channel `defaults` to those that the YAML files name."""
+        ask = ["bash", "-c", "conda config --show channels --json"]  # as Snakemake starts conda
+        answer = subprocess.run(ask, capture_output=True, text=True)
+        if answer.returncode:
+            why = (answer.stderr.strip().splitlines() or [f"exit status {answer.returncode}"])[-1]
+            return [("channels", False, f"conda does not tell its channels: {why}")]
+        channels = json.loads(answer.stdout)["channels"]
+        if "defaults" not in channels:
+            return [("channels", True, f"configured: {', '.join(channels) or 'none'}")]
+        words = (
+            "`defaults` is configured, and conda adds it to the channels of the environment files; "
+            "if it is blocked here or not licensed, take it out of each file that "
+            "`conda config --show-sources` shows it in: docs/deployments.md"
+        )
+        return [("channels", False, words)]
 
 
 class Apptainer(Deployment):

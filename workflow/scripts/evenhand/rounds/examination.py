@@ -49,15 +49,16 @@ def largest_loaders(experiment: Experiment) -> dict[str, Loader]:
 def lines(
     examinations: list[dict],
     surroundings: list[dict] = (),
-    scheduler: list = (),
+    others: Mapping[str, list[tuple[str, bool, str]]] | None = None,
     loaders: Mapping[str, Loader] | None = None,
     threads: Mapping[str, int | str] | None = None,
 ) -> list[str]:
-    """A line for each finding about a competitor, for each node's last remarks, for the scheduler.
+    """A line for each finding about a competitor, for each node's last remarks, for all others.
 
     ``examinations`` and ``surroundings`` as workflow/trainers/examine.py leaves them, those of a
-    competitor at the same place. ``loaders``: the largest of each competitor that has one.
-    ``threads``: what each scenario asks for.
+    competitor at the same place. ``others``: remarks by what they are about, the scheduler say:
+    subject, whether all is well, and words. ``loaders``: the largest of each competitor that has
+    one. ``threads``: what each scenario asks for.
     """
     rows = [
         (examination["competitor"], *finding)
@@ -78,7 +79,7 @@ def lines(
         if (words := "; ".join(too_many_threads(threads or {}, around.get("usable_cores"))))
     }
     rows += [(*about, *rest) for about, rest in remarks.items()]
-    rows += [("scheduler", *remark) for remark in scheduler]
+    rows += [(about, *remark) for about, found in (others or {}).items() for remark in found]
     return [f"{of}: {what:<20}{'ok' if ok else 'NO':<4}{words}" for of, what, ok, words in rows]
 
 

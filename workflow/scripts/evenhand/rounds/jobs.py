@@ -43,6 +43,12 @@ class Jobs:
     toolbox: Sequence[str]
     make_again: Callable[[str], None]
 
+    # ---- Of all ----------------------------------------------------------
+
+    def remarks_on_deployment(self, wildcards) -> dict[str, list]:
+        """What the doctor says of the program that deploys the environments, by its name."""
+        return {self.deployment.name: self.deployment.remarks()}
+
     # ---- Of a scenario ---------------------------------------------------
 
     def training(self, wildcards) -> dict:
