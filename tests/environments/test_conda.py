@@ -7,6 +7,8 @@ import json
 import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -46,6 +48,19 @@ def finished(tmp_path_factory, conda, sites_own):
     return folder
 
 
+def doctor_s_log(folder: Path) -> str:
+    return (folder / "logs/doctor.log").read_text()
+
+
+def configured(conda: dict, root: Path, text: str) -> dict[str, str]:
+    """The variable that puts a test double first with the same channels and this .condarc."""
+    channels = Path(conda["PATH"].partition(":")[0]).parents[1] / "channels"
+    program = Path(__file__).with_name("conda_double") / "conda.py"
+    subprocess.run([sys.executable, program, "setup", root, channels], check=True)
+    (root / ".condarc").write_text(text)
+    return first_on_path(root / "bin")
+
+
 def test_a_sites_own_snakemake_has_nothing_of_ours(sites_own):
     for package in ("pandas", "matplotlib", "uv"):
         trial = [sites_own.with_name("python"), "-c", f"import {package}"]
@@ -58,6 +73,7 @@ def test_it_ends_in_a_report_whose_runs_were_deployed_by_conda(finished):
     assert set(runs["deployment"]) == {"conda"}
     audit = pd.read_csv(finished / "results/audit.csv")
     assert audit[audit["severity"] == "error"].empty, audit.to_string()
+    assert "lock" not in set(audit["check"]), audit.to_string()
 
 
 @pytest.mark.parametrize("competitor", COMPETITORS)
@@ -74,6 +90,26 @@ def test_the_receipt_tells_what_conda_installed_and_nothing_is_built_twice(finis
 @pytest.mark.parametrize("competitor", COMPETITORS)
 def test_the_doctor_examined_conda_s_environment(finished, competitor):
     assert ["controlled training", True, "two steps"] in examined(finished, competitor)
+
+
+def test_the_doctor_notes_the_channels_that_are_configured_and_excludes_nobody(
+    finished, conda, tmp_path
+):
+    snakemake(finished, "--use-conda", "doctor", **conda)
+    assert "conda: channels            ok  configured: none" in doctor_s_log(finished)
+    loose = configured(conda, tmp_path / "loose", "channels: [defaults]\n")
+    output = snakemake(finished, "--use-conda", "doctor", **loose)
+    assert "conda: channels            NO  `defaults` is configured" in doctor_s_log(finished)
+    assert "not configured to use strict channel priorities" in output
+
+
+def test_configured_channels_are_added_to_those_of_the_files(conda, tmp_path):
+    """Snakemake makes the environments before any job: there the doctor cannot speak."""
+    folder = small(tmp_path / "evenhand")
+    blocked = configured(conda, tmp_path / "blocked", "channels: [defaults]\n")
+    output = snakemake(folder, "--use-conda", "doctor", fails=True, **blocked)
+    assert "there is no channel defaults" in output
+    assert not (folder / "results").exists()
 
 
 @pytest.mark.parametrize("record", RECORDS)

@@ -4,8 +4,9 @@
 
 Solving, installing and activating are real, by py-rattler; the pip part of an environment goes
 through the environment's own pip, as conda does it. CHANNELS holds one folder for each channel,
-named as environment files name it. Any other command line than Snakemake's and those of
-docs/deployments.md is refused.
+named as environment files name it. ROOT/.condarc is its configuration, of which it knows `channels`
+and `channel_priority`: as with conda, a file's channels come first, and those configured are added.
+Any other command line than Snakemake's and those of docs/deployments.md is refused.
 """
 
 import argparse
@@ -32,12 +33,18 @@ eval "$('{root}/bin/conda' shell.posix activate "$1")"
 
 
 def setup(root: Path, channels: Path) -> None:
-    """Write ROOT/bin/conda and ROOT/bin/activate."""
+    """Write ROOT/bin/conda, ROOT/bin/activate and, as Snakemake wants it, ROOT/.condarc."""
     words = {"root": root, "channels": channels, "python": sys.executable, "here": __file__}
     (root / "bin").mkdir(parents=True)
     (root / "bin/conda").write_text(CONDA.format(**words))
     (root / "bin/conda").chmod(0o755)
     (root / "bin/activate").write_text(ACTIVATE.format(**words))
+    (root / ".condarc").write_text("channel_priority: strict\n")
+
+
+def configured() -> dict:
+    """What is set in ROOT/.condarc."""
+    return yaml.safe_load((Path(os.environ["CONDA_DOUBLE_ROOT"]) / ".condarc").read_text()) or {}
 
 
 def solved(names: list[str], specs: list[str]) -> list:
@@ -96,7 +103,8 @@ def create_from(file: Path, prefix: Path) -> int:
     asked = yaml.safe_load(text)
     specs = [d for d in asked["dependencies"] if isinstance(d, str)]
     pins = [pin for d in asked["dependencies"] if isinstance(d, dict) for pin in d["pip"]]
-    return create(solved(asked["channels"], specs), prefix, pins)
+    channels = dict.fromkeys([*asked["channels"], *configured().get("channels", [])])
+    return create(solved(list(channels), specs), prefix, pins)
 
 
 def explicit(prefix: Path) -> str:
@@ -116,7 +124,10 @@ def main(argv: list[str]) -> int | None:
         about = {"conda_prefix": os.environ["CONDA_DOUBLE_ROOT"], "conda_version": VERSION}
         return print(json.dumps(about | {"platform": str(Platform.current())}))
     if argv == ["config", "--get", "channel_priority", "--json"]:
-        return print(json.dumps({"get": {"channel_priority": "strict"}, "success": True}))
+        found = {key: value for key, value in configured().items() if key == "channel_priority"}
+        return print(json.dumps({"get": found, "success": True}))
+    if argv == ["config", "--show", "channels", "--json"]:
+        return print(json.dumps({"channels": configured().get("channels", [])}))
     if argv == ["clean", "-y", "--tarballs"]:
         return None  # there are none
     if argv[:2] == ["shell.posix", "activate"]:
