@@ -5,9 +5,13 @@ import json
 import os
 import re
 import runpy
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,11 +25,12 @@ import yaml
 from evenhand.core import axes
 from evenhand.core.schemas import ROOT
 from evenhand.environments import containers
-from support.checkouts import snakemake
+from support.checkouts import command, planned, snakemake
 from support.deployments import (
     CACHE,
     COMPETITORS,
     RECORDS,
+    apptainer,
     base_image,
     certificates,
     examined,
@@ -34,8 +39,7 @@ from support.deployments import (
     small,
 )
 from toolbox.record import Record, sha256
-
-APPTAINER = Path(__file__).parent / "apptainer_double"
+from toolbox.stopwatch import descendants, stat
 
 
 @pytest.fixture(scope="session")
@@ -165,12 +169,18 @@ def in_docker(engine, images, home):
 
 
 @pytest.fixture(scope="session")
-def in_apptainer(engine, images, tmp_path_factory):
-    """A checkout after `snakemake --sdm apptainer` with the test double."""
-    folder = small(tmp_path_factory.mktemp("in_apptainer") / "evenhand")
-    double = engine | first_on_path(APPTAINER)
-    build(folder, double, "--archive", folder / "results/images", *COMPETITORS)
-    snakemake(folder, "--sdm", "apptainer", "--", *RECORDS, "results/audit.csv", **double)
+def with_apptainer(engine):
+    """Variables under which Apptainer works here, and podman, which builds for it."""
+    return engine | apptainer()
+
+
+@pytest.fixture(scope="session")
+def in_apptainer(with_apptainer, images, home):
+    """A checkout after `snakemake --sdm apptainer`."""
+    folder = small(home / "in apptainer" / "evenhand")
+    build(folder, with_apptainer, "--archive", folder / "results/images", *COMPETITORS)
+    asked = ["--sdm", "apptainer", "--", *RECORDS, "results/audit.csv"]
+    snakemake(folder, *asked, **with_apptainer)
     return folder
 
 
@@ -197,12 +207,40 @@ def test_apptainer_runs_the_same_images_and_records_tell_the_file(in_apptainer):
         assert environment.image == f"sha256:{sha256(sif)}"
 
 
-def test_another_sif_makes_another_receipt(in_apptainer, engine):
+def test_other_arguments_for_apptainer_make_no_other_receipt(in_apptainer, with_apptainer):
+    asked = ["--sdm", "apptainer", "--apptainer-args=--no-home"]
+    assert planned(in_apptainer, *asked, "--", *RECORDS, **with_apptainer) == {}
+
+
+def test_another_sif_makes_another_receipt(in_apptainer, with_apptainer):
     with open(in_apptainer / "results/images/numpy-cpu.sif", "a") as sif:
-        sif.write("\n")  # another file, of which the double reads the same
-    double = engine | first_on_path(APPTAINER)
-    asked = ["--dry-run", "--sdm", "apptainer", "--", "results/environments/numpy-cpu.json"]
-    assert "results/images/numpy-cpu.sif" in snakemake(in_apptainer, *asked, **double)
+        sif.write("\n")  # another file, of which Apptainer reads the same
+    asked = ["--sdm", "apptainer", "--", "results/environments/numpy-cpu.json"]
+    assert planned(in_apptainer, *asked, **with_apptainer) == {"environment": 1}
+
+
+@pytest.mark.parametrize(
+    ("contents", "arguments", "why"),
+    [
+        ("no image", [], "FATAL:.*image"),
+        (None, ["--apptainer-args=--no-such-flag"], "unknown flag: --no-such-flag"),
+    ],
+)
+def test_why_apptainer_did_not_start_is_told(
+    in_apptainer, with_apptainer, tmp_path, contents, arguments, why
+):
+    folder = small(tmp_path / "evenhand", frameworks=["numpy"])
+    sif = folder / "results/images/numpy-cpu.sif"
+    sif.parent.mkdir(parents=True)
+    if contents:
+        sif.write_text(contents)
+    else:
+        sif.symlink_to(in_apptainer / "results/images/numpy-cpu.sif")
+    asked = ["--sdm", "apptainer", *arguments, "--", "results/environments/numpy-cpu.json"]
+    snakemake(folder, *asked, fails=True, **with_apptainer)
+    told = (folder / "logs/environment/numpy-cpu.log").read_text()
+    assert re.search(f"^The environment's Python does not start: .*{why}", told, re.MULTILINE)
+    assert "\x1b" not in told
 
 
 @pytest.mark.parametrize("competitor", COMPETITORS)
@@ -289,8 +327,9 @@ def shut_in(engine, images, working_folder, monkeypatch):
     Path("given/receipt.json").write_text(json.dumps(receipt))
 
     def run(*arguments) -> int:
-        flags = "--receipt given/receipt.json --read given --write taken/out --".split()
-        return container.main([*flags, *map(str, arguments)])
+        flags = f"--starter {os.getpid()} --receipt given/receipt.json --read given"
+        flags += " --write taken/out --"
+        return container.main([*flags.split(), *map(str, arguments)])
 
     return run
 
@@ -389,7 +428,8 @@ def asked(tmp_path, monkeypatch, capfd):
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", setting)
         receipt = {"framework": "any", "deployment": engine_, "image": "sha256:0", "device": device}
         (tmp_path / "receipt.json").write_text(json.dumps(receipt))
-        flags = ["--receipt", tmp_path / "receipt.json", "--write", tmp_path / "out"]
+        flags = ["--starter", os.getpid(), "--receipt", tmp_path / "receipt.json"]
+        flags += ["--write", tmp_path / "out"]
         flags += ["--recorded", *axes.device(device)["recorded"], "--", "x"]
         status = container.main(list(map(str, flags)))
         out, error = capfd.readouterr()
@@ -457,6 +497,80 @@ def test_where_no_gpu_can_be_passed_one_line_says_why(asked, engine_, setting, d
 def test_a_failing_program_leaves_nothing(shut_in):
     assert shut_in("-c", "open('taken/out', 'w').close(); raise SystemExit(7)") == 7
     assert os.listdir("taken") == ["rival"]
+    assert os.listdir("results/containers") == []
+
+
+# ---- Killed ----------------------------------------------------------
+
+
+def until(condition, what: str) -> None:
+    """Wait for something that happens within seconds; two minutes are for a busy machine."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def endless(images, engine, home):
+    """A checkout whose Snakemake waits for a container; the process, and what lists containers."""
+    folder = small(home / "killed" / "evenhand", frameworks=["numpy"])
+    trainer = folder / "workflow/trainers/controlled/numpy_mlp.py"
+    trainer.write_text(f"import time\ntime.sleep(3600)\n{trainer.read_text()}")
+    examination = "results/doctor/here/numpy-cpu.examination.json"
+    start = command("--config", "runtime=docker", "--", examination)
+    run = subprocess.Popen(start, cwd=folder, env=os.environ | engine)
+    listing = ["podman", "ps", "--quiet", "--filter", f"label={containers.LABEL}={folder}"]
+
+    def there() -> list[str]:
+        return subprocess.check_output(listing, env=os.environ | engine, text=True).split()
+
+    examined = folder / "logs/examine"
+    until(lambda: examined.exists() and there(), "no container was started")
+    yield folder, run, there
+    run.kill()
+    run.wait()
+    shutil.rmtree(folder)
+
+
+def test_a_container_ends_when_its_snakemake_is_killed(endless):
+    folder, run, there = endless
+    run.kill()
+    until(lambda: not there(), "the container goes on")
+    until(lambda: not os.listdir(folder / "results/containers"), "what it wrote is left")
+
+
+def lives(process: int) -> bool:
+    """Whether a process has not ended; nobody may have waited for one that has."""
+    with suppress(OSError):
+        return stat(process)[0] != b"Z"
+    return False
+
+
+def test_a_container_ends_when_all_around_it_is_killed_at_once(endless, engine):
+    """As a scheduler kills a job: what the engine leaves to watch the container is no exception."""
+    _, run, there = endless
+    inspect = ["podman", "inspect", "--format", "{{.State.Pid}} {{.State.ConmonPid}}", *there()]
+    inside, monitor = map(int, subprocess.check_output(inspect, env=os.environ | engine).split())
+    assert lives(inside)
+    for process in (run.pid, *descendants(run.pid), monitor):
+        os.kill(process, signal.SIGKILL)
+    until(lambda: not lives(inside), "the container goes on")
+
+
+def test_the_next_start_removes_a_container_that_was_left(engine, images, home):
+    """As after a crash of the engine."""
+    folder = small(home / "left" / "evenhand", frameworks=["numpy"])
+    (folder / "results/containers/left").mkdir(parents=True)
+    run = ["podman", "run", "--detach", "--rm", "--label", f"{containers.LABEL}={folder}"]
+    left = subprocess.check_output(
+        [*run, images["numpy-cpu"], "sleep", "3600"], env=os.environ | engine, text=True
+    )
+    options = ["--config", "runtime=docker", "--", "results/environments/numpy-cpu.json"]
+    snakemake(folder, *options, **engine)
+    exists = ["podman", "container", "exists", left.strip()]
+    assert subprocess.run(exists, env=os.environ | engine).returncode == 1
+    assert not (folder / "results/containers").exists()
 
 
 # ---- What is not there -----------------------------------------------

@@ -65,9 +65,9 @@ def snakemake(folder: Path, *arguments: str, fails: bool = False, **variables: s
     return output
 
 
-def planned(folder: Path, *arguments: str) -> dict[str, int]:
-    """How many jobs of each rule a dry run announces."""
-    output = snakemake(folder, "--dry-run", *arguments)
+def planned(folder: Path, *arguments: str, **variables: str) -> dict[str, int]:
+    """How many jobs of each rule a dry run announces, with these environment variables."""
+    output = snakemake(folder, "--dry-run", *arguments, **variables)
     stats = output.rpartition("Job stats:")[2].partition("total")[0]
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,56 @@ def podman(folder: Path) -> dict[str, str]:
         "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
         "BUILDAH_ISOLATION": "chroot",
     }
+
+
+def apptainer() -> dict[str, str]:
+    """Variables under which Apptainer works as root: this machine's, or else Debian's newest.
+
+    The latter is kept in the user's cache, with the C library that it was built for: a stable
+    Debian has neither.
+    """
+    found = shutil.which("apptainer")
+    need(found is not None or os.geteuid() == 0, "Apptainer is not installed")
+    folder = CACHE / "apptainer"
+    if not found and not folder.exists():
+        try:
+            unpack_apptainer(folder)
+        except (OSError, subprocess.CalledProcessError) as error:
+            need(False, f"Apptainer is not installed, and cannot be fetched: {error}")
+    # As root it asks for all capabilities, of which the machines of a CI lack some.
+    quiet = {"APPTAINER_NO_PRIVS": "1"}
+    return quiet if found else quiet | first_on_path(folder / "usr/bin")
+
+
+def unpack_apptainer(folder: Path) -> None:
+    """Fetch Apptainer and a C library from Debian's unstable suite; they touch no other program."""
+    ask = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
+    ask += ["Created-By: Packages", "Origin: Debian", "Label: Debian"]
+    (address, *_) = subprocess.check_output(ask, text=True).split() or [""]
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        apt, files = Path(made, "apt"), Path(made, "files")
+        for path in ("lists/partial", "cache/archives/partial", "packages"):
+            (apt / path).mkdir(parents=True)
+        keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
+        (apt / "sources").write_text(f"deb [signed-by={keys}] {address} sid main\n")
+        settings = {"Dir::Etc::sourcelist": apt / "sources", "Dir::Etc::sourceparts": "-"}
+        settings |= {"Dir::State::lists": apt / "lists", "Dir::Cache": apt / "cache"}
+        settings["APT::Sandbox::User"] = "root"
+        get = ["apt-get", "-qq", *(f"--option={key}={value}" for key, value in settings.items())]
+        subprocess.run([*get, "update"], check=True)
+        subprocess.run([*get, "download", "apptainer", "libc6"], cwd=apt / "packages", check=True)
+        for package in (apt / "packages").iterdir():
+            subprocess.run(["dpkg-deb", "--extract", package, files], check=True)
+        shutil.copytree(
+            files / "etc", files / "usr/etc"
+        )  # where it looks for both, by its own path
+        (files / "usr/lib/var/lib/apptainer/mnt/session").mkdir(parents=True)
+        libraries = folder / "usr/lib/x86_64-linux-gnu"
+        patch = ["patchelf", "--set-interpreter", libraries / "ld-linux-x86-64.so.2"]
+        patch += ["--set-rpath", f"{libraries}:/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu"]
+        for program in ("bin/apptainer", "lib/x86_64-linux-gnu/apptainer/bin/starter"):
+            subprocess.run([*patch, files / "usr" / program], check=True)
+        files.rename(folder)
 
 
 def certificates() -> list[str]:

@@ -76,6 +76,15 @@ def whole_machine(wildcards):
     return 1 if submits else 1024
 
 
+def apptainer_args(wildcards, input):
+    """The user's own arguments for each start of Apptainer.
+
+    They make no other environment. As a function of a job's input they are nothing that Snakemake
+    compares with those of an earlier start.
+    """
+    return workflow.deployment_settings.apptainer_args
+
+
 def code_of(program):
     """The modules that a program imports: a change in one of them runs its rule again."""
     return [os.path.relpath(path) for path in modules_of(Path(HERE, f"../scripts/{program}.py"))]

@@ -23,11 +23,13 @@ rule environment:
         program=f"{CODE}/scripts/environment.py",
         deployment=DEPLOYMENT.name,
         image_prefix=config["image_prefix"],
+        apptainer_args=apptainer_args,
     shell:
         "{params.python:q} {params.program:q}"
         " --environment {input.yaml:q}"
         " --lock {input.lock:q}"
         " --deployment {params.deployment:q}"
         " --image-prefix {params.image_prefix:q}"
+        " --apptainer-args={params.apptainer_args:q}"
         " --receipt {output.receipt:q}"
         " > {log:q} 2>&1"

@@ -1,6 +1,7 @@
 """Make one framework's environment, or find it made, look inside, and leave a receipt."""
 
 import argparse
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,9 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--lock", type=Path, required=True, help="its lock")
     parser.add_argument("--deployment", choices=DEPLOYMENTS, required=True, help="the way")
     parser.add_argument("--image-prefix", required=True, help="how the names of images begin")
+    parser.add_argument(
+        "--apptainer-args", type=shlex.split, default=[], help="for its every start"
+    )
     parser.add_argument("--receipt", type=Path, required=True, help="where the receipt goes")
     args = parser.parse_args(argv)
     deployment, folder = DEPLOYMENTS[args.deployment], args.receipt.with_suffix("")
@@ -24,7 +28,7 @@ def main(argv: list[str]) -> None:
     try:
         python, package = locks.check_pins(args.environment, args.lock)
         deployment.check_ready(args.lock.stem, args.lock, args.image_prefix)
-        made = deployment.make(python, args.lock, folder, args.image_prefix)
+        made = deployment.make(python, args.lock, folder, args.image_prefix, args.apptainer_args)
         receipt = building.receipt(made, python, package, args.lock)
     except (locks.BuildError, ContainerError) as error:
         sys.exit(str(error))

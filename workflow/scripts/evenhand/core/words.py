@@ -1,4 +1,8 @@
-"""What the terminal and the page write alike."""
+"""What several rooms write alike."""
+
+import re
+
+COLORS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # escape codes, as for a terminal
 
 
 def times(ratio: float) -> str:
@@ -6,3 +10,13 @@ def times(ratio: float) -> str:
     if 0.01 <= ratio < 1000:
         return f"{ratio:.3f}" if ratio < 0.1 else f"{ratio:.2f}"
     return f"{ratio:.1e}"
+
+
+def last_line(said: str, status: int) -> str:
+    """Why a program failed: the last line that it said, or else its exit status.
+
+    `said` is its standard error, which may be for a terminal: Apptainer switches the color off
+    behind its last word.
+    """
+    lines = [line.strip() for line in COLORS.sub("", said).splitlines()]
+    return next(filter(None, reversed(lines)), f"exit status {status}")

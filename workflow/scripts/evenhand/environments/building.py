@@ -10,6 +10,7 @@ from pathlib import Path
 from evenhand.core import axes
 from evenhand.core.identity import Competitor
 from evenhand.core.proxies import named_proxies
+from evenhand.core.words import last_line
 from evenhand.environments.locks import BuildError, canonical, differences, locked_versions
 from evenhand.environments.uv import run_uv
 from toolbox.record import sha256
@@ -76,8 +77,8 @@ def look_inside(interpreter: Sequence[str | Path]) -> tuple[str, dict[str, str]]
     """The version of a Python, and name and version of every package that it has."""
     look = subprocess.run([*interpreter, "-I", "-c", LOOK_INSIDE], capture_output=True, text=True)
     if look.returncode:
-        why = look.stderr.strip().splitlines()[-1:] or [f"exit status {look.returncode}"]
-        raise BuildError(f"The environment's Python does not start: {why[0]}")
+        why = last_line(look.stderr, look.returncode)
+        raise BuildError(f"The environment's Python does not start: {why}")
     version, packages = json.loads(look.stdout)
     return version, {canonical(name): packages[name] for name in sorted(packages, key=canonical)}
 
@@ -102,11 +103,10 @@ def try_import(
     command = [*interpreter, "-I", "-c", TRY_IMPORT, package, *settings]
     trial = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     if trial.returncode:
-        status = f"exit status {trial.returncode}"  # a crash, on too old a processor say, is silent
+        why = last_line(trial.stderr, trial.returncode)  # a crash on too old a processor is silent
         raise BuildError(
-            f"{package} is installed but cannot be imported: "
-            f"{(trial.stderr.strip() or status).splitlines()[-1]}. If it is a library (lib*.so) of "
-            f"the system that is missing, docs/environments.md tells where to get it."
+            f"{package} is installed but cannot be imported: {why}. If it is a library (lib*.so) "
+            f"of the system that is missing, docs/environments.md tells where to get it."
         )
 
 

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from evenhand.core.words import last_line
 from toolbox.machine import where
 from toolbox.record import sha256
 
@@ -58,8 +59,8 @@ def engines(names: Sequence[str] = ENGINES) -> list[str]:
         if trial.returncode == 0:
             answering.append(name)
         else:
-            why = trial.stderr.strip().splitlines()[-1:] or [f"exit status {trial.returncode}"]
-            said.append(f"{name} does not answer ({why[0]})")
+            why = last_line(trial.stderr, trial.returncode)
+            said.append(f"{name} does not answer ({why})")
     if not answering:
         raise ContainerError(f"No container engine can be used: {'; '.join(said)}.")
     return answering

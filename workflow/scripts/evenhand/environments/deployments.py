@@ -43,10 +43,18 @@ class Deployment(ABC):
         """
 
     @abstractmethod
-    def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
+    def make(
+        self,
+        python: str,
+        lock: Path,
+        folder: Path,
+        image_prefix: str,
+        apptainer_args: Sequence[str],
+    ) -> Made:
         """Make the environment of a lock, or find the one that has been made.
 
-        `python` ("3.11") and `folder` are those of a virtual environment that is built here.
+        `python` ("3.11") and `folder` are those of a virtual environment that is built here;
+        `apptainer_args` are the user's own for each start of Apptainer.
         """
 
     def image_file(self, competitor: str) -> str | None:
@@ -73,7 +81,14 @@ class VirtualEnvironment(Deployment):
     def python(self, competitor: str, **job) -> list[str]:
         return [f"results/environments/{competitor}/bin/python", *ISOLATED]
 
-    def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
+    def make(
+        self,
+        python: str,
+        lock: Path,
+        folder: Path,
+        image_prefix: str,
+        apptainer_args: Sequence[str],
+    ) -> Made:
         interpreter = building.build(folder, python, lock)
         return Made(interpreter, self.name, building.size_on_disk(folder), built_now=True)
 
@@ -86,7 +101,14 @@ class Conda(Deployment):
     def python(self, competitor: str, **job) -> list[str]:
         return ["python", *ISOLATED]
 
-    def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
+    def make(
+        self,
+        python: str,
+        lock: Path,
+        folder: Path,
+        image_prefix: str,
+        apptainer_args: Sequence[str],
+    ) -> Made:
         return Made(["python"], self.name, building.size_on_disk(Path(os.environ["CONDA_PREFIX"])))
 
     def remarks(self) -> list[tuple[str, bool, str]]:
@@ -118,9 +140,18 @@ class Apptainer(Deployment):
     def python(self, competitor: str, **job) -> list[str]:
         return [containers.python_of(competitor), *ISOLATED]
 
-    def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
+    def make(
+        self,
+        python: str,
+        lock: Path,
+        folder: Path,
+        image_prefix: str,
+        apptainer_args: Sequence[str],
+    ) -> Made:
         sif = self._sif(lock.stem)
-        start = [containers.apptainer(), "exec", sif, containers.python_of(lock.stem)]
+        # as Snakemake starts it for a job
+        start = [containers.apptainer(), "exec", "--home", os.getcwd(), *apptainer_args, sif]
+        start.append(containers.python_of(lock.stem))
         return Made(start, self.name, sif.stat().st_size, image=f"sha256:{sha256(sif)}")
 
     def image_file(self, competitor: str) -> str | None:
@@ -156,7 +187,14 @@ class Docker(Deployment):
         command += ["--recorded", *recorded, "--read", *folders, "--write", *write]
         return [*command, "--", *ISOLATED]
 
-    def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
+    def make(
+        self,
+        python: str,
+        lock: Path,
+        folder: Path,
+        image_prefix: str,
+        apptainer_args: Sequence[str],
+    ) -> Made:
         engine, digest, size = containers.find_image(image_prefix, lock)
         start = [*containers.command(engine, digest), containers.python_of(lock.stem)]
         return Made(start, engine, size, image=digest)
@@ -173,7 +211,14 @@ class WorkflowImage(Deployment):
     def python(self, competitor: str, **job) -> list[str]:
         return [containers.python_of(competitor), *ISOLATED]
 
-    def make(self, python: str, lock: Path, folder: Path, image_prefix: str) -> Made:
+    def make(
+        self,
+        python: str,
+        lock: Path,
+        folder: Path,
+        image_prefix: str,
+        apptainer_args: Sequence[str],
+    ) -> Made:
         inside = Path(containers.python_of(lock.stem))
         return Made([inside], self.name, building.size_on_disk(inside.parents[1]))
 
