@@ -48,7 +48,7 @@ onstart:
     runs = {str(job.output.record) for job in due if job.rule.name == "train"}
     if runs:
         stale_jobs.cancel(os.getcwd())
-    cores = (
-        usable_cores() if workflow.local_exec else None
-    )  # a cluster's nodes are not seen here
+    DEPLOYMENT.remove_left(Path.cwd())
+    # a cluster's nodes are not seen here
+    cores = usable_cores() if workflow.local_exec else None
     print(plan(EXPERIMENT, again=runs.union(AGAIN), cores=cores), file=sys.stderr)

@@ -1,5 +1,6 @@
 """Each way to deploy environments is found by its name, is isolated, and says what it lacks."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -101,8 +102,9 @@ def test_a_container_is_given_the_job_s_folders_files_and_variables(tmp_path, mo
     assert command[:2] == [sys.executable, "code/scripts/container.py"]
     given = {}
 
-    def run(receipt, options, read, write, recorded, arguments, withheld):
+    def run(receipt, options, read, write, recorded, arguments, starter, withheld):
         given.update(read=read, write=write, recorded=recorded, arguments=arguments)
+        given.update(starter=starter)
         return 0
 
     monkeypatch.setattr(containers, "run", run)
@@ -117,6 +119,7 @@ def test_a_container_is_given_the_job_s_folders_files_and_variables(tmp_path, mo
         "write": [Path("results/out.json"), Path("results/out.npy")],
         "recorded": ["OMP_", "SOME_"],
         "arguments": ["-E", "-s", *flags],
+        "starter": os.getpid(),
     }
 
 

@@ -1,6 +1,7 @@
 """Run an environment's Python inside its image, through docker or podman.
 
-    python container.py --receipt FILE --read FOLDER ... --write FILE ... -- ARGUMENTS OF PYTHON
+    python container.py --starter PROCESS --receipt FILE --read FOLDER ... --write FILE ... \
+        -- ARGUMENTS OF PYTHON
 
 The files to be written lie in one folder, of which what runs there sees nothing else.
 """
@@ -16,6 +17,7 @@ from evenhand.environments import containers, gpus
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--starter", type=int, required=True, help="the container ends with it")
     parser.add_argument("--receipt", type=Path, required=True, help="of the environment")
     parser.add_argument("--recorded", nargs="*", default=[], help="how variables to pass on begin")
     parser.add_argument("--read", type=Path, nargs="*", default=[], help="folders")
@@ -34,6 +36,7 @@ def main(argv: list[str]) -> int:
             args.write,
             args.recorded,
             args.arguments,
+            args.starter,
             withheld=device["unrecorded"],
         )
     except containers.ContainerError as error:

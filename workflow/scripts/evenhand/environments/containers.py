@@ -3,18 +3,22 @@
 Nothing that runs in there has a network, root's rights, or a way to change what lies outside: it
 sees the folders that it may read, read-only and at their own paths, and an empty folder in place of
 the one that its results belong to. What it leaves there under their names is moved to its place
-after a good end. Images are built by containers/build.py.
+after a good end. No container outlives the Snakemake that it works for. Images are built by
+containers/build.py.
 
-Standard library and toolbox alone: a machine that only builds images has nothing else.
+Standard library alone, beside what needs no more: a machine that only builds images has no other.
 """
 
 import csv
 import io
 import os
+import select
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from evenhand.core.words import last_line
@@ -25,6 +29,16 @@ ENGINES = ("docker", "podman")
 ENVIRONMENTS = "/opt/evenhand/environments"  # where images hold them, see containers/Containerfile
 NOBODY = 65532  # the user of an image; runs are the caller's, unless that is root
 NOT_STARTED = 125  # exit status of both engines where they, and not the program, fail
+LABEL = "evenhand.folder"  # of a container: the folder that the Snakemake was started in
+WRITTEN = Path("results/containers")  # what containers write lies in here until they end
+# Run in a container, around its program: it ends with the standard input, which the engine closes
+# when the process that holds it has ended, however that ended.
+UNTIL_INPUT_ENDS = """
+exec 3<&0
+"$@" < /dev/null & program=$!
+{ cat <&3 > /dev/null; kill -KILL "$program"; } &
+wait "$program"
+"""
 
 
 class ContainerError(Exception):
@@ -116,6 +130,7 @@ def command(
     """
     here = Path.cwd()
     arguments = ["--rm", "--init", "--pull", "never"]
+    arguments += ["--name", f"evenhand-{uuid.uuid4().hex[:12]}", "--label", f"{LABEL}={here}"]
     arguments += ["--network", "none", "--hostname", where()["node"]]
     # labels: SELinux would refuse the mounts, or the user's own files would have to be relabeled
     arguments += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
@@ -155,11 +170,13 @@ def run(
     write: Sequence[Path],
     recorded: Sequence[str],
     arguments: Sequence[str],
+    starter: int,
     withheld: Sequence[str] = (),
 ) -> int:
     """Run Python in the image of the receipt; exit status. All of `write` is in one folder.
 
     `options`, `read`, `recorded` and `withheld` are as for `command`; `arguments` are Python's.
+    `starter`: the process with which the container ends, if it does not end before.
     """
     (folder,) = {path.parent for path in write}
     python = python_of(f"{receipt['framework']}-{receipt['device']}")
@@ -168,14 +185,15 @@ def run(
             f"{hidden} can be read by root alone, and root's containers run as user {NOBODY}: make "
             "it readable (chmod -R a+rX), start with umask 022, or start as an ordinary user"
         )
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".container-") as empty:
+    WRITTEN.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=WRITTEN) as empty:
         if os.getuid() == 0:  # root lends the folder to the image's own user
             os.chown(empty, NOBODY, NOBODY)
         places = {folder: Path(empty)}
-        begin = command(
-            receipt["deployment"], receipt["image"], options, read, places, recorded, withheld
-        )
-        status = subprocess.run([*begin, python, *arguments]).returncode
+        engine, options = receipt["deployment"], [*options, "--interactive"]
+        begin = command(engine, receipt["image"], options, read, places, recorded, withheld)
+        begin += ["sh", "-c", UNTIL_INPUT_ENDS, "sh", python]
+        status = run_until_ended(starter, [*begin, *arguments])
         if status == NOT_STARTED:
             raise ContainerError(
                 f"{receipt['deployment']} did not start {receipt['image']} and says why above. "
@@ -189,3 +207,42 @@ def run(
                 os.chown(left, os.getuid(), os.getgid())
                 os.replace(left, path)
     return status
+
+
+def run_until_ended(starter: int, begin: Sequence[str]) -> int:
+    """Run a container until it or the process `starter` ends; the exit status of the engine.
+
+    Kernels before 5.3 have no way to wait for a process of others: there the container ends with
+    this process alone.
+    """
+    with subprocess.Popen(begin, stdin=subprocess.PIPE) as engine, ExitStack() as files:
+        poll = select.poll()
+        try:
+            for process in (starter, engine.pid):
+                file = os.pidfd_open(process)
+                files.callback(os.close, file)
+                poll.register(file, select.POLLIN)
+        except ProcessLookupError:
+            pass  # the starter has ended
+        except OSError:
+            engine.wait()
+        else:
+            poll.poll()
+    return engine.returncode
+
+
+def remove_left(folder: Path) -> list[str]:
+    """Remove the containers that an earlier Snakemake left in a folder, and what they wrote.
+
+    To be called while no job of the living one is started; the ids of the containers. Usually
+    there is none, since a container ends with its Snakemake: but engines can be killed, too.
+    """
+    found = []
+    with suppress(ContainerError):
+        for engine in engines():
+            listing = [engine, "ps", "--all", "--quiet", "--filter", f"label={LABEL}={folder}"]
+            if left := subprocess.run(listing, capture_output=True, text=True).stdout.split():
+                subprocess.run([engine, "rm", "--force", *left], stdout=subprocess.DEVNULL)
+                found += left
+    shutil.rmtree(folder / WRITTEN, ignore_errors=True)
+    return found

@@ -61,6 +61,10 @@ class Deployment(ABC):
         """The image file that an environment is, if it is there: another makes another receipt."""
         return None
 
+    def remove_left(self, folder: Path) -> None:
+        """Remove what still runs for an earlier Snakemake that was killed in a folder."""
+        return None
+
     def check_ready(self, competitor: str, lock: Path, image_prefix: str) -> None:
         """Raise BuildError or ContainerError if `make` will not find what others have to make."""
         return None
@@ -183,7 +187,8 @@ class Docker(Deployment):
         container_program: str,
     ) -> list[str]:
         folders = dict.fromkeys(os.path.dirname(path) for path in read)
-        command = [sys.executable, container_program, "--receipt", receipt]
+        command = [sys.executable, container_program, "--starter", str(os.getpid())]
+        command += ["--receipt", receipt]
         command += ["--recorded", *recorded, "--read", *folders, "--write", *write]
         return [*command, "--", *ISOLATED]
 
@@ -198,6 +203,9 @@ class Docker(Deployment):
         engine, digest, size = containers.find_image(image_prefix, lock)
         start = [*containers.command(engine, digest), containers.python_of(lock.stem)]
         return Made(start, engine, size, image=digest)
+
+    def remove_left(self, folder: Path) -> None:
+        containers.remove_left(folder)
 
     def check_ready(self, competitor: str, lock: Path, image_prefix: str) -> None:
         containers.find_image(image_prefix, lock)
