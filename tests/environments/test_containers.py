@@ -463,7 +463,7 @@ def test_what_roots_containers_could_not_read_is_told_with_a_remedy(tmp_path, mo
     (tmp_path / hidden).chmod(0o700)
     monkeypatch.setattr(os, "getuid", lambda: 0)
     receipt = {"framework": "a", "device": "cpu", "deployment": "false", "image": "none"}
-    run = (receipt, [], [tmp_path / "given"], [tmp_path / "out"], [], [])
+    run = (receipt, [], [tmp_path / "given"], [tmp_path / "out"], [], [], os.getpid())
     with pytest.raises(containers.ContainerError, match=f"{hidden} can be read by root alone"):
         containers.run(*run)
     monkeypatch.setattr(os, "getuid", lambda: 1)
