@@ -10,9 +10,12 @@ that its frameworks call.
 
 Uses the first of docker, podman and buildah that answers. An image is named after its environment
 and the digest of its lock, so `snakemake --config runtime=docker` finds the one for today's lock.
+One that is there already, built by this recipe from this base, is not built again.
 """
 
 import argparse
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -30,9 +33,13 @@ from evenhand.core.config import checked  # noqa: E402
 from evenhand.core.experiment import Experiment  # noqa: E402
 from evenhand.core.identity import Competitor  # noqa: E402
 from evenhand.core.schemas import Refused  # noqa: E402
-from evenhand.environments import containers  # noqa: E402
+from evenhand.core.words import last_line  # noqa: E402
+from evenhand.environments import containers, locks  # noqa: E402
 
 BUILDERS = ("docker", "podman", "buildah")
+BASE = "docker.io/library/python:3.11-slim-bookworm"
+RECIPE = ROOT / "containers/Containerfile"
+LOOK = "import platform; print(platform.python_version(), *platform.libc_ver())"
 ENVIRONMENTS = sorted(path.stem for path in ROOT.glob("envs/*.lock"))
 
 
@@ -60,8 +67,66 @@ def revision() -> str:
         return "unknown"
 
 
-def build(engine: str, image: str, args: argparse.Namespace) -> str:
-    """Build the image of one environment, or of the workflow; its name."""
+def said(*command: str) -> str:
+    """What a command says on standard output, or a ContainerError with its last words."""
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode:
+        why = last_line(run.stderr, run.returncode)
+        raise containers.ContainerError(f"{' '.join(command[:3])} failed: {why}")
+    return run.stdout.strip()
+
+
+def about_base(engine: str, name: str) -> dict[str, str]:
+    """A base image as build arguments: itself, by digest, and what its digest, Python and libc are.
+
+    A tag may mean another image tomorrow; the digest of what it means today, where a registry gave
+    one, is built from and kept in the labels. It is pulled where the engine does not have it.
+    """
+    if engine == "buildah":
+        ask = [engine, "inspect", "--type", "image", "--format", "{{.FromImageDigest}}", name]
+    else:
+        digests = "{{range .RepoDigests}}{{println .}}{{end}}{{.Id}}"
+        ask = [engine, "image", "inspect", "--format", digests, name]
+    if subprocess.run(ask, capture_output=True).returncode:
+        subprocess.run([engine, "pull", name], check=False)
+    first, *_ = said(*ask).splitlines()
+    _, at, digest = first.partition("@")
+    if engine == "buildah":
+        container = said(engine, "from", "--pull-never", name)
+        try:
+            seen = said(engine, "run", container, "--", "python3", "-c", LOOK)
+        finally:
+            said(engine, "rm", container)
+    else:
+        run = [engine, "run", "--rm", "--network", "none", "--entrypoint", "python3"]
+        seen = said(*run, name, "-c", LOOK)
+    python, libc = seen.split(" ", 1)
+    if not python.startswith(f"{locks.PYTHON}."):
+        raise containers.ContainerError(f"{name} has Python {python}, not {locks.PYTHON}")
+    return {
+        "BASE": first if at else name,
+        "BASE_NAME": name,
+        "BASE_DIGEST": digest or f"sha256:{first.removeprefix('sha256:')}",
+        "PYTHON": python,
+        "LIBC": libc,
+    }
+
+
+def is_there(engine: str, name: str, recipe: str) -> bool:
+    """Whether an engine has an image of this name, built by this recipe."""
+    if engine == "buildah":
+        return False
+    labels = [engine, "image", "inspect", "--format", "{{json .Config.Labels}}", name]
+    found = subprocess.run(labels, capture_output=True, text=True)
+    labels = json.loads(found.stdout) if found.returncode == 0 else None
+    return (labels or {}).get("evenhand.recipe") == recipe
+
+
+def build(engine: str, image: str, base: dict[str, str], args: argparse.Namespace) -> str:
+    """Build the image of one environment, or of the workflow, unless it is there; its name.
+
+    `base`: as `about_base` has it.
+    """
     if image == "workflow":
         target, environments, name = image, configured(), f"{args.prefix}{image}:latest"
         contents = [image, *environments]
@@ -77,14 +142,17 @@ def build(engine: str, image: str, args: argparse.Namespace) -> str:
         "ENVIRONMENTS": " ".join(contents),
         "TITLE": f"Evenhand: {image}",
         "VERSION": version,
-        "REVISION": revision(),
+        **base,
     }
-    if args.base:
-        arguments["BASE"] = args.base
-    recipe = ROOT / "containers/Containerfile"
-    command = [engine, "build", "--file", recipe, "--target", target, "--tag", name]
+    of_recipe = json.dumps([RECIPE.read_text(), arguments], sort_keys=True)
+    arguments["RECIPE"] = hashlib.sha256(of_recipe.encode()).hexdigest()
+    arguments["REVISION"] = revision()
+    if target == "environment" and is_there(engine, name, arguments["RECIPE"]):
+        print(f"{name} is there already", flush=True)
+        return name
+    command = [engine, "build", "--file", RECIPE, "--target", target, "--tag", name]
     if engine != "docker":  # which finds it by its name
-        command += ["--ignorefile", f"{recipe}.dockerignore"]
+        command += ["--ignorefile", f"{RECIPE}.dockerignore"]
     for key, value in arguments.items():
         command += ["--build-arg", f"{key}={value}"]
     for secret, file in (("certificates", args.ca_certificates), ("pip", args.pip_config)):
@@ -93,6 +161,10 @@ def build(engine: str, image: str, args: argparse.Namespace) -> str:
     # Docker's older builder knows neither secrets nor stages that can be left out.
     if subprocess.run([*command, ROOT], env=os.environ | {"DOCKER_BUILDKIT": "1"}).returncode:
         raise containers.ContainerError(f"{name} was not built; {engine} says why above.")
+    if engine != "buildah":  # which keeps nothing of stages
+        prune = [engine, "image", "prune", "--force", "--filter", "label=evenhand.stage=build"]
+        subprocess.run(prune, stdout=subprocess.DEVNULL)
+    print(f"built {name} with {engine}", flush=True)
     return name
 
 
@@ -123,7 +195,7 @@ def main(argv: list[str]) -> None:
         description=usage, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("images", nargs="*", metavar="IMAGE")
-    parser.add_argument("--base", help="base image with Python 3.11 in place of the recipe's")
+    parser.add_argument("--base", default=BASE, help=f"image with Python 3.11, in place of {BASE}")
     parser.add_argument("--ca-certificates", type=Path, help="of a proxy that inspects TLS (.pem)")
     parser.add_argument("--pip-config", type=Path, help="pip.conf, as for an institute's mirror")
     parser.add_argument("--prefix", default="evenhand-", help="how the names of images begin")
@@ -135,9 +207,9 @@ def main(argv: list[str]) -> None:
     try:
         engine = containers.engines(BUILDERS)[0]
         images = ENVIRONMENTS if "all" in args.images else args.images or configured()
+        base = about_base(engine, args.base)
         for image in images:
-            name = build(engine, image, args)
-            print(f"built {name} with {engine}")
+            name = build(engine, image, base, args)
             if args.archive:
                 print(f"wrote {archive(engine, name, args.archive / f'{image}.tar')}")
     except (containers.ContainerError, Refused) as error:

@@ -91,6 +91,51 @@ def test_an_image_says_what_it_is_and_is_not_root_s(engine, images):
     assert labels["version"] == images["numpy-cpu"].rpartition(":")[2]
     assert labels["licenses"] == "Apache-2.0"
     assert labels["revision"]
+    assert labels["base.name"] == base_image(engine)
+    assert labels["base.digest"] == inspect(engine, base_image(engine))["Digest"]
+    assert labels["evenhand.python"].startswith("3.11.")
+    assert labels["evenhand.libc"].startswith("glibc 2.")
+
+
+CONTENTS = """
+import hashlib, pathlib, sys
+for path in sorted(pathlib.Path(sys.argv[1]).rglob("*")):
+    if path.is_file() and path.suffix != ".pyc":  # which hold the time of their making
+        print(path, hashlib.sha256(path.read_bytes()).hexdigest())
+"""
+
+
+def contents_of(engine: dict, image: str) -> str:
+    """The files of an image's environments with their digests, without compiled Python."""
+    run = ["podman", "run", "--rm", image, "python3", "-c", CONTENTS, containers.ENVIRONMENTS]
+    return subprocess.check_output(run, env=os.environ | engine, text=True)
+
+
+def test_two_builds_from_one_base_have_the_same_files_and_leave_no_stage(engine, images, tmp_path):
+    for folder in (ROOT, another := small(tmp_path / "evenhand", frameworks=["numpy"])):
+        assert "is there already" in build(folder, engine, "numpy-cpu")
+    recipe = another / "containers/Containerfile"
+    recipe.write_text(recipe.read_text().replace("set -e;", "set -e; : again;"))
+    assert "built evenhand-again-" in build(
+        another, engine, "--prefix", "evenhand-again-", "numpy-cpu"
+    )
+    again = containers.image_name("evenhand-again-", ROOT / "envs/numpy-cpu.lock")
+    files = contents_of(engine, again)
+    assert files.count("numpy") > 500
+    assert files == contents_of(engine, images["numpy-cpu"])
+    stages = ["podman", "images", "--all", "--quiet", "--filter", "label=evenhand.stage=build"]
+    assert subprocess.check_output(stages, env=os.environ | engine, text=True) == ""
+
+
+def test_a_base_with_another_python_is_refused_in_one_line(tmp_path):
+    engine = tmp_path / "docker"
+    engine.write_text('#!/bin/sh\n[ "$1" = run ] && echo 3.13.1 glibc 2.41 || echo sha256:0\n')
+    engine.chmod(0o755)
+    command = [sys.executable, ROOT / "containers/build.py", "--base", "newer", "numpy-cpu"]
+    environment = os.environ | first_on_path(tmp_path)
+    run = subprocess.run(command, env=environment, text=True, capture_output=True)
+    assert run.returncode == 1
+    assert run.stderr == "newer has Python 3.13.1, not 3.11\n"
 
 
 def test_an_image_holds_no_cache_no_compiler_and_no_certificates_of_ours(engine, images):
@@ -118,13 +163,22 @@ def configured(tmp_path_factory):
     return small(tmp_path_factory.mktemp("configured") / "evenhand", frameworks=frameworks)
 
 
+STAND_IN = """#!/bin/sh
+case "$1 $2" in
+  "build "*) for word; do echo "$word"; done ;;
+  "image inspect") [ "${5%%:*}" = docker.io/library/python ] && echo sha256:0 ;;
+  "run "*) echo 3.11.9 glibc 2.36 ;;
+esac
+"""
+
+
 @pytest.fixture
 def contents(configured, tmp_path):
     """Of each image that build.py asks an engine for: its title, environments and packages.
 
-    The engine is a stand-in that says what it was asked.
+    The engine is a stand-in that has the base image alone, and says what it is to build.
     """
-    (tmp_path / "docker").write_text('#!/bin/sh\nfor word; do echo "$word"; done\n')
+    (tmp_path / "docker").write_text(STAND_IN)
     (tmp_path / "docker").chmod(0o755)
 
     def of(*images: str) -> list[tuple[str, ...]]:
@@ -192,12 +246,14 @@ def test_runtime_docker_ends_in_a_report_and_records_tell_the_image(in_docker, e
         environment = Record.read(in_docker / path).environment
         assert environment.deployment == "podman"
         assert environment.image == f"sha256:{inspect(engine, images[competitor])['Id']}"
+        receipt = json.loads((in_docker / f"results/environments/{competitor}.json").read_text())
+        assert receipt["base"] == inspect(engine, base_image(engine))["Digest"]
         round_file = in_docker / "results/rounds/controlled/baseline/0.json"
         opened = json.loads(round_file.read_text())
         assert environment.machine["node"] == opened["machine"]["node"]
 
 
-def test_apptainer_runs_the_same_images_and_records_tell_the_file(in_apptainer):
+def test_apptainer_runs_the_same_images_and_records_tell_the_file(in_apptainer, engine):
     audit = pd.read_csv(in_apptainer / "results/audit.csv")
     assert audit[audit["severity"] == "error"].empty, audit.to_string()
     for path, competitor in zip(RECORDS, COMPETITORS, strict=True):
@@ -205,6 +261,8 @@ def test_apptainer_runs_the_same_images_and_records_tell_the_file(in_apptainer):
         assert environment.deployment == "apptainer"
         sif = in_apptainer / f"results/images/{competitor}.sif"
         assert environment.image == f"sha256:{sha256(sif)}"
+        receipt = json.loads((in_apptainer / f"results/environments/{competitor}.json").read_text())
+        assert receipt["base"] == inspect(engine, base_image(engine))["Digest"]
 
 
 def test_other_arguments_for_apptainer_make_no_other_receipt(in_apptainer, with_apptainer):
@@ -322,7 +380,7 @@ def shut_in(engine, images, working_folder, monkeypatch):
         Path(folder).chmod(0o777)
     Path("kept/secret").touch()
     Path("taken/rival").touch()
-    _, digest, _ = containers.find_image("evenhand-", ROOT / "envs/numpy-cpu.lock")
+    digest = containers.find_image("evenhand-", ROOT / "envs/numpy-cpu.lock").id
     receipt = {"framework": "numpy", "device": "cpu", "deployment": "podman", "image": digest}
     Path("given/receipt.json").write_text(json.dumps(receipt))
 

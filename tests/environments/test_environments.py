@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -196,8 +197,8 @@ def test_a_build_holds_exactly_what_the_lock_says(tmp_path, make_lock):
     (site,) = tmp_path.glob("environment/lib/*/site-packages")
     (site / "tiny-0.9.dist-info").mkdir()  # as pip may leave it of what conda had installed
     (site / "tiny-0.9.dist-info/INSTALLER").touch()
-    version, packages = building.check(interpreter, lock)
-    assert building.look_inside(interpreter) == (version, packages)
+    version, packages, libc = building.check(interpreter, lock)
+    assert building.look_inside(interpreter) == (version, packages, libc)
     assert version.startswith(PYTHON)
     assert packages == {"tiny": "1.0", "tiny-helper": "1.0"}
     assert list(tmp_path.glob("environment/**/tiny/__pycache__/*.pyc"))  # not left to a clocked run
@@ -423,11 +424,14 @@ def test_only_a_whole_environment_has_a_receipt(tmp_path, make_lock, lines):
     assert run_snakemake(tmp_path).returncode == 0
     told = json.loads(receipt.read_text())
     assert told["bytes"] > 0 and told["seconds"] > 0
-    assert told | {"bytes": 0, "seconds": 0, "python": ""} == {
+    assert told["libc"] == " ".join(platform.libc_ver())
+    assert told | {"bytes": 0, "seconds": 0, "python": "", "libc": ""} == {
         "framework": "numpy",
         "device": "cpu",
         "deployment": "virtual environment",
         "image": None,
+        "base": None,
+        "libc": "",
         "python": "",
         "packages": {"tiny": "1.0", "tiny-helper": "1.0"},
         "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest(),

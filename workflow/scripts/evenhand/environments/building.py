@@ -22,7 +22,7 @@ import importlib.metadata, json, platform, site
 found = importlib.metadata.distributions(path=site.getsitepackages())
 # Those with a name: pip may leave a nameless rest of a package that conda had installed.
 packages = {d.name: d.version for d in found if d.name}
-print(json.dumps([platform.python_version(), packages]))
+print(json.dumps([platform.python_version(), packages, " ".join(platform.libc_ver())]))
 """
 
 # Not what begins with an underscore: a wheel may bring such a module that cannot be imported.
@@ -40,13 +40,15 @@ class Made:
     """An environment that has been made, or was found made.
 
     `interpreter` is the command that starts its Python, `deployment` and `image` are as its receipt
-    names them, `bytes` is what it takes on disk.
+    names them, `bytes` is what it takes on disk, `base` the digest of the image that its own was
+    built from.
     """
 
     interpreter: Sequence[str | Path]
     deployment: str
     bytes: int
     image: str | None = None
+    base: str | None = None
     built_now: bool = False
 
 
@@ -73,23 +75,24 @@ def build(folder: Path, python: str, lock: Path) -> list[Path]:
     return [interpreter]
 
 
-def look_inside(interpreter: Sequence[str | Path]) -> tuple[str, dict[str, str]]:
-    """The version of a Python, and name and version of every package that it has."""
+def look_inside(interpreter: Sequence[str | Path]) -> tuple[str, dict[str, str], str]:
+    """The version of a Python, name and version of every package that it has, and its C library."""
     look = subprocess.run([*interpreter, "-I", "-c", LOOK_INSIDE], capture_output=True, text=True)
     if look.returncode:
         why = last_line(look.stderr, look.returncode)
         raise BuildError(f"The environment's Python does not start: {why}")
-    version, packages = json.loads(look.stdout)
-    return version, {canonical(name): packages[name] for name in sorted(packages, key=canonical)}
+    version, packages, libc = json.loads(look.stdout)
+    packages = {canonical(name): packages[name] for name in sorted(packages, key=canonical)}
+    return version, packages, libc
 
 
-def check(interpreter: Sequence[str | Path], lock: Path) -> tuple[str, dict[str, str]]:
+def check(interpreter: Sequence[str | Path], lock: Path) -> tuple[str, dict[str, str], str]:
     """What `look_inside` finds, if it is what the lock says."""
-    version, installed = look_inside(interpreter)
+    version, installed, libc = look_inside(interpreter)
     locked = locked_versions(lock)
     if wrong := differences(locked, installed):
         raise BuildError(f"The environment is not what {lock.name} says: {'; '.join(wrong)}.")
-    return version, {name: installed[name] for name in locked}
+    return version, {name: installed[name] for name in locked}, libc
 
 
 def try_import(
@@ -122,7 +125,7 @@ def receipt(made: Made, python: str, package: str, lock: Path) -> dict:
     `python` ("3.11") and `package`, the framework's, are what its YAML file requests. The import is
     left out for a GPU: only a machine with its driver can tell.
     """
-    version, packages = check(made.interpreter, lock)
+    version, packages, libc = check(made.interpreter, lock)
     if not version.startswith(f"{python}."):
         environment = lock.with_suffix(".yaml").name
         raise BuildError(f"{environment} requests Python {python}, not {version}.")
@@ -134,6 +137,8 @@ def receipt(made: Made, python: str, package: str, lock: Path) -> dict:
         "device": competitor.device,
         "deployment": made.deployment,
         "image": made.image,
+        "base": made.base,
+        "libc": libc,
         "python": version,
         "packages": packages,
         "lock_sha256": sha256(lock),

@@ -11,6 +11,7 @@ Standard library alone, beside what needs no more: a machine that only builds im
 
 import csv
 import io
+import json
 import os
 import select
 import shutil
@@ -20,6 +21,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from evenhand.core.words import last_line
 from toolbox.machine import where
@@ -29,6 +31,7 @@ ENGINES = ("docker", "podman")
 ENVIRONMENTS = "/opt/evenhand/environments"  # where images hold them, see containers/Containerfile
 NOBODY = 65532  # the user of an image; runs are the caller's, unless that is root
 NOT_STARTED = 125  # exit status of both engines where they, and not the program, fail
+BASE = "org.opencontainers.image.base.digest"  # label of an image: what it was built from
 LABEL = "evenhand.folder"  # of a container: the folder that the Snakemake was started in
 WRITTEN = Path("results/containers")  # what containers write lies in here until they end
 # Run in a container, around its program: it ends with the standard input, which the engine closes
@@ -80,15 +83,26 @@ def engines(names: Sequence[str] = ENGINES) -> list[str]:
     return answering
 
 
-def find_image(prefix: str, lock: Path) -> tuple[str, str, int]:
-    """Which engine has the image for a lock, the image's id ("sha256:...") and its bytes."""
+class Image(NamedTuple):
+    """An image, and which engine has it; `id` and `base`, what it was built from, are digests."""
+
+    engine: str
+    id: str
+    bytes: int
+    base: str | None
+
+
+def find_image(prefix: str, lock: Path) -> Image:
+    """The image for a lock, or a ContainerError."""
     name = image_name(prefix, lock)
     for engine in (answering := engines()):
-        inspect = [engine, "image", "inspect", "--format", "{{.Id}} {{.Size}}", name]
+        told = "{{.Id}} {{.Size}} {{json .Config.Labels}}"
+        inspect = [engine, "image", "inspect", "--format", told, name]
         found = subprocess.run(inspect, capture_output=True, text=True)
         if found.returncode == 0:
-            digest, size = found.stdout.split()
-            return engine, f"sha256:{digest.removeprefix('sha256:')}", int(size)
+            digest, size, labels = found.stdout.split(" ", 2)
+            digest = f"sha256:{digest.removeprefix('sha256:')}"
+            return Image(engine, digest, int(size), (json.loads(labels) or {}).get(BASE))
     raise ContainerError(
         f"There is no image {name} in {' or '.join(answering)}. "
         f"This builds it: python containers/build.py --prefix {prefix} {lock.stem}"
@@ -98,6 +112,15 @@ def find_image(prefix: str, lock: Path) -> tuple[str, str, int]:
 def apptainer() -> str:
     """Apptainer's command, or Singularity's where that is what there is, as Snakemake takes it."""
     return next(filter(shutil.which, ("apptainer", "singularity")), "apptainer")
+
+
+def base_of_sif(sif: Path) -> str | None:
+    """The digest of the image that the one in a .sif was built from, if its labels say so."""
+    inspect = [apptainer(), "inspect", "--json", "--labels", sif]
+    found = subprocess.run(inspect, capture_output=True, text=True)
+    if found.returncode:  # why Apptainer fails is told when its Python is started
+        return None
+    return json.loads(found.stdout)["data"]["attributes"]["labels"].get(BASE)
 
 
 # ---- Runs ------------------------------------------------------------

@@ -156,7 +156,8 @@ class Apptainer(Deployment):
         # as Snakemake starts it for a job
         start = [containers.apptainer(), "exec", "--home", os.getcwd(), *apptainer_args, sif]
         start.append(containers.python_of(lock.stem))
-        return Made(start, self.name, sif.stat().st_size, image=f"sha256:{sha256(sif)}")
+        digest, base = f"sha256:{sha256(sif)}", containers.base_of_sif(sif)
+        return Made(start, self.name, sif.stat().st_size, image=digest, base=base)
 
     def image_file(self, competitor: str) -> str | None:
         sif = self._sif(competitor)
@@ -200,9 +201,9 @@ class Docker(Deployment):
         image_prefix: str,
         apptainer_args: Sequence[str],
     ) -> Made:
-        engine, digest, size = containers.find_image(image_prefix, lock)
+        engine, digest, size, base = containers.find_image(image_prefix, lock)
         start = [*containers.command(engine, digest), containers.python_of(lock.stem)]
-        return Made(start, engine, size, image=digest)
+        return Made(start, engine, size, image=digest, base=base)
 
     def remove_left(self, folder: Path) -> None:
         containers.remove_left(folder)
