@@ -1,5 +1,7 @@
 """Each way to deploy environments is found by its name, is isolated, and says what it lacks."""
 
+import errno
+import json
 import os
 import subprocess
 import sys
@@ -180,3 +182,52 @@ def test_conda_s_configured_channels_are_remarked_on(tmp_path, monkeypatch, scri
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "conda"])
 def test_of_the_other_ways_there_is_nothing_to_remark(way):
     assert DEPLOYMENTS[way].remarks() == []
+
+
+def test_apptainer_is_started_with_the_user_s_arguments_to_look_into_an_image(
+    tmp_path, monkeypatch
+):
+    """As Snakemake starts it for a job, whose folder is its home."""
+    monkeypatch.chdir(tmp_path)
+    apptainer = tmp_path / "bin/apptainer"
+    apptainer.parent.mkdir()
+    labels = json.dumps({"data": {"attributes": {"labels": {containers.BASE: "sha256:b"}}}})
+    apptainer.write_text(f"#!/bin/sh\necho '{labels}'\n")
+    apptainer.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{apptainer.parent}:/usr/bin:/bin")
+    Path("results/images").mkdir(parents=True)
+    Path("results/images/some-cpu.sif").touch()
+    way, lock = DEPLOYMENTS["apptainer"], Path("envs/some-cpu.lock")
+    made = way.make("3.11", lock, Path("unused"), "evenhand-", ["--bind", "/a"])
+    start = ["apptainer", "exec", "--home", str(tmp_path), "--bind", "/a"]
+    start += ["results/images/some-cpu.sif", containers.python_of("some-cpu")]
+    assert list(map(str, made.interpreter)) == start
+    assert made.base == "sha256:b"
+
+
+# ---- The end of a container ------------------------------------------
+
+ENDS = ["sh", "-c", containers.UNTIL_INPUT_ENDS, "sh"]
+
+
+def test_a_container_s_exit_status_is_its_program_s():
+    assert containers.run_until_ended(os.getpid(), [*ENDS, "sh", "-c", "exit 7"]) == 7
+
+
+def test_a_container_ends_with_its_starter():
+    with subprocess.Popen(["sleep", "0.2"]) as starter:
+        assert containers.run_until_ended(starter.pid, [*ENDS, "sleep", "3600"]) == 128 + 9
+
+
+def test_a_container_of_a_starter_that_has_ended_ends_at_once():
+    starter = subprocess.Popen(["true"])
+    starter.wait()
+    assert containers.run_until_ended(starter.pid, [*ENDS, "sleep", "3600"]) == 128 + 9
+
+
+def test_a_kernel_that_cannot_tell_of_a_starter_s_end_runs_containers_to_their_own(monkeypatch):
+    def missing(process):
+        raise OSError(errno.ENOSYS, "not there")
+
+    monkeypatch.setattr(os, "pidfd_open", missing)
+    assert containers.run_until_ended(os.getpid(), [*ENDS, "sh", "-c", "exit 7"]) == 7
