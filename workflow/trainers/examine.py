@@ -116,7 +116,7 @@ def driver(facts: dict, drivers: Mapping[str, str], examination: Path) -> tuple[
     needed = f"driver {drivers[major]} or newer" if major in drivers else "a newer driver"
     return False, (
         f"{words} and needs {needed}; install one, then delete {examination}, or take an "
-        "environment with an older CUDA (docs/cluster.md)"
+        "environment with an older CUDA (docs/environments.md)"
     )
 
 

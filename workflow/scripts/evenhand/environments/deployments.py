@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from evenhand.core.config import ConfigError
+from evenhand.core.words import last_line
 from evenhand.environments import building, containers
 from evenhand.environments.building import Made
 from evenhand.environments.locks import BuildError
@@ -120,7 +121,7 @@ class Conda(Deployment):
         ask = ["bash", "-c", "conda config --show channels --json"]  # as Snakemake starts conda
         answer = subprocess.run(ask, capture_output=True, text=True)
         if answer.returncode:
-            why = (answer.stderr.strip().splitlines() or [f"exit status {answer.returncode}"])[-1]
+            why = last_line(answer.stderr, answer.returncode)
             return [("channels", False, f"conda does not tell its channels: {why}")]
         channels = json.loads(answer.stdout)["channels"]
         if "defaults" not in channels:
