@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import getpass
 import json
 import os
 import re
@@ -24,21 +23,19 @@ MAIN = "../envs/main.yaml"  # what programs in workflow/scripts run in, with --s
 TOOLBOX = sorted([f"{CODE}/trainers/start.py", *glob(f"{CODE}/trainers/toolbox/*.py")])
 sys.path.insert(0, f"{CODE}/scripts")
 
-try:
-    getpass.getuser()
-except (KeyError, OSError):  # a number without a name, as in a container: Snakemake wants a name
-    os.environ["LOGNAME"] = str(os.getuid())
-
 from evenhand.core import axes, config as configuration
 from evenhand.core.experiment import Experiment
 from evenhand.core.imports import modules_of
 from evenhand.core.schemas import Refused
+from evenhand.core.user import ensure_name
 from evenhand.environments import deployments, locks
 from evenhand.report import terminal
 from evenhand.rounds import leftovers, nodes, stale_jobs
 from evenhand.rounds.examination import largest_loaders
 from evenhand.rounds.jobs import Jobs
 from evenhand.rounds.schedule import Schedule
+
+ensure_name()
 
 try:
     requested = Experiment(configuration.checked(config))
