@@ -419,9 +419,8 @@ def test_a_record_copied_from_another_round_is_named_though_its_numbers_were_cha
         copy["environment"][key] = there["environment"][key]
     losses = np.load(losses_path(source)) + 1e-6
     np.save(losses_path(target), losses)
-    copy["measured"] |= {
-        key: there["measured"][key] for key in ("started", "seconds", "phases", "user_seconds")
-    }
+    times = ("started", "seconds", "phases", "user_seconds", "system_seconds")
+    copy["measured"] |= {key: there["measured"][key] for key in times}
     copy["measured"]["losses_sha256"] = sha256(losses_path(target))
     for own, other in zip(copy["measured"]["epochs"], there["measured"]["epochs"], strict=True):
         own |= {key: other[key] for key in other if "loss" not in key}
