@@ -114,15 +114,18 @@ def contents_of(engine: dict, image: str) -> str:
 def test_two_builds_from_one_base_have_the_same_files_and_leave_no_stage(engine, images, tmp_path):
     for folder in (ROOT, another := small(tmp_path / "evenhand", frameworks=["numpy"])):
         assert "is there already" in build(folder, engine, "numpy-cpu")
+    again = containers.image_name("evenhand-again-", ROOT / "envs/numpy-cpu.lock")
+    forget = ["podman", "image", "rm", again]  # what an earlier test that failed may have left
+    subprocess.run(forget, env=os.environ | engine, capture_output=True)
     recipe = another / "containers/Containerfile"
     recipe.write_text(recipe.read_text().replace("set -e;", "set -e; : again;"))
     assert "built evenhand-again-" in build(
         another, engine, "--prefix", "evenhand-again-", "numpy-cpu"
     )
-    again = containers.image_name("evenhand-again-", ROOT / "envs/numpy-cpu.lock")
     files = contents_of(engine, again)
     assert files.count("numpy") > 500
     assert files == contents_of(engine, images["numpy-cpu"])
+    subprocess.run(forget, env=os.environ | engine, check=True, stdout=subprocess.DEVNULL)
     stages = ["podman", "images", "--all", "--quiet", "--filter", "label=evenhand.stage=build"]
     assert subprocess.check_output(stages, env=os.environ | engine, text=True) == ""
 
@@ -588,6 +591,10 @@ def endless(images, engine, home):
     yield folder, run, there
     run.kill()
     run.wait()
+    # Of one whose monitor was killed, podman does not know that it has ended.
+    if left := there():
+        remove = ["podman", "rm", "--force", *left]
+        subprocess.run(remove, env=os.environ | engine, check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(folder)
 
 

@@ -391,6 +391,9 @@ config["image_prefix"] = "evenhand-"
 def code_of(program):
     return []
 
+def apptainer_args(wildcards, input):
+    return ""
+
 include: "workflow/rules/environments.smk"
 """
 

@@ -204,12 +204,12 @@ def test_a_run_that_gets_on_is_not_ended(program):
 def test_while_a_run_is_stopped_with_its_launcher_it_does_not_stand_still():
     """As a scheduler stops a job for another one, and wakes it up later."""
     program = "time.sleep(2)\nos.kill(os.getppid(), 19)\nos.kill(os.getpid(), 19)\ntime.sleep(1)\n"
-    command, env = watch(program, 3.0)
+    command, env = watch(program, 6.0)  # twice as long as the program sleeps
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as launcher:
         while stopwatch.stat(launcher.pid)[0] != b"T":
             assert launcher.poll() is None
             time.sleep(0.1)
-        time.sleep(4)
+        time.sleep(7)
         for process in (*stopwatch.descendants(launcher.pid), launcher.pid):
             os.kill(process, signal.SIGCONT)
         status, *_ = json.loads(launcher.stdout.read())
