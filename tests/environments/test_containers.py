@@ -591,10 +591,6 @@ def endless(images, engine, home):
     yield folder, run, there
     run.kill()
     run.wait()
-    # Of one whose monitor was killed, podman does not know that it has ended.
-    if left := there():
-        remove = ["podman", "rm", "--force", *left]
-        subprocess.run(remove, env=os.environ | engine, check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(folder)
 
 
@@ -612,15 +608,22 @@ def lives(process: int) -> bool:
     return False
 
 
-def test_a_container_ends_when_all_around_it_is_killed_at_once(endless, engine):
-    """As a scheduler kills a job: what the engine leaves to watch the container is no exception."""
-    _, run, there = endless
+def test_a_container_ends_when_all_around_it_is_killed_at_once(endless, engine, monkeypatch):
+    """As a scheduler kills a job: what the engine leaves to watch the container is no exception.
+
+    So podman does not hear that it has ended, and its name is left to be removed.
+    """
+    folder, run, there = endless
     inspect = ["podman", "inspect", "--format", "{{.State.Pid}} {{.State.ConmonPid}}", *there()]
     inside, monitor = map(int, subprocess.check_output(inspect, env=os.environ | engine).split())
     assert lives(inside)
     for process in (run.pid, *descendants(run.pid), monitor):
         os.kill(process, signal.SIGKILL)
     until(lambda: not lives(inside), "the container goes on")
+    for variable, value in engine.items():
+        monkeypatch.setenv(variable, value)
+    assert len(containers.remove_left(folder)) == 1
+    assert there() == []
 
 
 def test_the_next_start_removes_a_container_that_was_left(engine, images, home):

@@ -265,7 +265,10 @@ def remove_left(folder: Path) -> list[str]:
         for engine in engines():
             listing = [engine, "ps", "--all", "--quiet", "--filter", f"label={LABEL}={folder}"]
             if left := subprocess.run(listing, capture_output=True, text=True).stdout.split():
-                subprocess.run([engine, "rm", "--force", *left], stdout=subprocess.DEVNULL)
+                remove = [engine, "rm", "--force", *left]
+                # Of one whose monitor was killed Podman first waits for word, in vain, and fails.
+                if subprocess.run(remove, capture_output=True).returncode:
+                    subprocess.run(remove, stdout=subprocess.DEVNULL)
                 found += left
     shutil.rmtree(folder / WRITTEN, ignore_errors=True)
     return found
