@@ -198,7 +198,8 @@ def test_apptainer_is_started_with_the_user_s_arguments_to_look_into_an_image(
     Path("results/images").mkdir(parents=True)
     Path("results/images/some-cpu.sif").touch()
     way, lock = DEPLOYMENTS["apptainer"], Path("envs/some-cpu.lock")
-    made = way.make("3.11", lock, Path("unused"), "evenhand-", ["--bind", "/a"])
+    asked = {"python": "3.11", "folder": Path("unused"), "image_prefix": "evenhand-"}
+    made = way.make(lock, **asked, apptainer_args=["--bind", "/a"])
     start = ["apptainer", "exec", "--home", str(tmp_path), "--bind", "/a"]
     start += ["results/images/some-cpu.sif", containers.python_of("some-cpu")]
     assert list(map(str, made.interpreter)) == start

@@ -28,7 +28,13 @@ def main(argv: list[str]) -> None:
     try:
         python, package = locks.check_pins(args.environment, args.lock)
         deployment.check_ready(args.lock.stem, args.lock, args.image_prefix)
-        made = deployment.make(python, args.lock, folder, args.image_prefix, args.apptainer_args)
+        made = deployment.make(
+            args.lock,
+            python=python,
+            folder=folder,
+            image_prefix=args.image_prefix,
+            apptainer_args=args.apptainer_args,
+        )
         receipt = building.receipt(made, python, package, args.lock)
     except (locks.BuildError, ContainerError) as error:
         sys.exit(str(error))

@@ -46,8 +46,9 @@ class Deployment(ABC):
     @abstractmethod
     def make(
         self,
-        python: str,
         lock: Path,
+        *,
+        python: str,
         folder: Path,
         image_prefix: str,
         apptainer_args: Sequence[str],
@@ -86,14 +87,7 @@ class VirtualEnvironment(Deployment):
     def python(self, competitor: str, **job) -> list[str]:
         return [f"results/environments/{competitor}/bin/python", *ISOLATED]
 
-    def make(
-        self,
-        python: str,
-        lock: Path,
-        folder: Path,
-        image_prefix: str,
-        apptainer_args: Sequence[str],
-    ) -> Made:
+    def make(self, lock: Path, *, python: str, folder: Path, **other) -> Made:
         interpreter = building.build(folder, python, lock)
         return Made(interpreter, self.name, building.size_on_disk(folder), built_now=True)
 
@@ -106,14 +100,7 @@ class Conda(Deployment):
     def python(self, competitor: str, **job) -> list[str]:
         return ["python", *ISOLATED]
 
-    def make(
-        self,
-        python: str,
-        lock: Path,
-        folder: Path,
-        image_prefix: str,
-        apptainer_args: Sequence[str],
-    ) -> Made:
+    def make(self, lock: Path, **other) -> Made:
         return Made(["python"], self.name, building.size_on_disk(Path(os.environ["CONDA_PREFIX"])))
 
     def remarks(self) -> list[tuple[str, bool, str]]:
@@ -145,14 +132,7 @@ class Apptainer(Deployment):
     def python(self, competitor: str, **job) -> list[str]:
         return [containers.python_of(competitor), *ISOLATED]
 
-    def make(
-        self,
-        python: str,
-        lock: Path,
-        folder: Path,
-        image_prefix: str,
-        apptainer_args: Sequence[str],
-    ) -> Made:
+    def make(self, lock: Path, *, apptainer_args: Sequence[str], **other) -> Made:
         sif = self._sif(lock.stem)
         # as Snakemake starts it for a job
         start = [containers.apptainer(), "exec", "--home", os.getcwd(), *apptainer_args, sif]
@@ -194,14 +174,7 @@ class Docker(Deployment):
         command += ["--recorded", *recorded, "--read", *folders, "--write", *write]
         return [*command, "--", *ISOLATED]
 
-    def make(
-        self,
-        python: str,
-        lock: Path,
-        folder: Path,
-        image_prefix: str,
-        apptainer_args: Sequence[str],
-    ) -> Made:
+    def make(self, lock: Path, *, image_prefix: str, **other) -> Made:
         engine, digest, size, base = containers.find_image(image_prefix, lock)
         start = [*containers.command(engine, digest), containers.python_of(lock.stem)]
         return Made(start, engine, size, image=digest, base=base)
@@ -221,14 +194,7 @@ class WorkflowImage(Deployment):
     def python(self, competitor: str, **job) -> list[str]:
         return [containers.python_of(competitor), *ISOLATED]
 
-    def make(
-        self,
-        python: str,
-        lock: Path,
-        folder: Path,
-        image_prefix: str,
-        apptainer_args: Sequence[str],
-    ) -> Made:
+    def make(self, lock: Path, **other) -> Made:
         inside = Path(containers.python_of(lock.stem))
         return Made([inside], self.name, building.size_on_disk(inside.parents[1]))
 
