@@ -114,12 +114,8 @@ def about_base(engine: str, name: str) -> dict[str, str]:
 
 def is_there(engine: str, name: str, recipe: str) -> bool:
     """Whether an engine has an image of this name, built by this recipe."""
-    if engine == "buildah":
-        return False
-    labels = [engine, "image", "inspect", "--format", "{{json .Config.Labels}}", name]
-    found = subprocess.run(labels, capture_output=True, text=True)
-    labels = json.loads(found.stdout) if found.returncode == 0 else None
-    return (labels or {}).get("evenhand.recipe") == recipe
+    image = None if engine == "buildah" else containers.inspect(engine, name)
+    return image is not None and image.labels.get("evenhand.recipe") == recipe
 
 
 def build(engine: str, image: str, base: dict[str, str], args: argparse.Namespace) -> str:

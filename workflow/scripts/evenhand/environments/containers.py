@@ -84,25 +84,32 @@ def engines(names: Sequence[str] = ENGINES) -> list[str]:
 
 
 class Image(NamedTuple):
-    """An image, and which engine has it; `id` and `base`, what it was built from, are digests."""
+    """An image, and which engine has it; its `id` is a digest ("sha256:...")."""
 
     engine: str
     id: str
     bytes: int
-    base: str | None
+    labels: dict[str, str]
+
+
+def inspect(engine: str, name: str) -> Image | None:
+    """The image that an engine has under a name, or None if it has none."""
+    told = "{{.Id}} {{.Size}} {{json .Config.Labels}}"
+    ask = [engine, "image", "inspect", "--format", told, name]
+    found = subprocess.run(ask, capture_output=True, text=True)
+    if found.returncode:
+        return None
+    digest, size, labels = found.stdout.split(" ", 2)
+    digest = f"sha256:{digest.removeprefix('sha256:')}"
+    return Image(engine, digest, int(size), json.loads(labels) or {})
 
 
 def find_image(prefix: str, lock: Path) -> Image:
     """The image for a lock, or a ContainerError."""
     name = image_name(prefix, lock)
     for engine in (answering := engines()):
-        told = "{{.Id}} {{.Size}} {{json .Config.Labels}}"
-        inspect = [engine, "image", "inspect", "--format", told, name]
-        found = subprocess.run(inspect, capture_output=True, text=True)
-        if found.returncode == 0:
-            digest, size, labels = found.stdout.split(" ", 2)
-            digest = f"sha256:{digest.removeprefix('sha256:')}"
-            return Image(engine, digest, int(size), (json.loads(labels) or {}).get(BASE))
+        if image := inspect(engine, name):
+            return image
     raise ContainerError(
         f"There is no image {name} in {' or '.join(answering)}. "
         f"This builds it: python containers/build.py --prefix {prefix} {lock.stem}"
@@ -116,8 +123,8 @@ def apptainer() -> str:
 
 def base_of_sif(sif: Path) -> str | None:
     """The digest of the image that the one in a .sif was built from, if its labels say so."""
-    inspect = [apptainer(), "inspect", "--json", "--labels", sif]
-    found = subprocess.run(inspect, capture_output=True, text=True)
+    ask = [apptainer(), "inspect", "--json", "--labels", sif]
+    found = subprocess.run(ask, capture_output=True, text=True)
     if found.returncode:  # why Apptainer fails is told when its Python is started
         return None
     return json.loads(found.stdout)["data"]["attributes"]["labels"].get(BASE)

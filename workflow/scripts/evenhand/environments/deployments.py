@@ -175,9 +175,10 @@ class Docker(Deployment):
         return [*command, "--", *ISOLATED]
 
     def make(self, lock: Path, *, image_prefix: str, **other) -> Made:
-        engine, digest, size, base = containers.find_image(image_prefix, lock)
-        start = [*containers.command(engine, digest), containers.python_of(lock.stem)]
-        return Made(start, engine, size, image=digest, base=base)
+        image = containers.find_image(image_prefix, lock)
+        start = [*containers.command(image.engine, image.id), containers.python_of(lock.stem)]
+        base = image.labels.get(containers.BASE)
+        return Made(start, image.engine, image.bytes, image=image.id, base=base)
 
     def remove_left(self, folder: Path) -> None:
         containers.remove_left(folder)
