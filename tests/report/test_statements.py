@@ -57,7 +57,7 @@ TODAY |= {
         ("as in PyTorch", "step_batch_size", "paddle tinygrad"),
         ("as in PyTorch", "array_to_number", "jax paddle"),
         ("differs", "array_to_number", "tensorflow tinygrad autograd"),
-        ("differs", "runs_differ", "jax"),
+        ("differs", "runs_differ", "jax tinygrad"),
     ]
     for framework in frameworks.split()
 }
@@ -134,6 +134,12 @@ def test_in_a_wrong_world_a_check_says_so(visits, framework, check):
     assert seen["wrong"], "a check that cannot fail"
     for wrong in seen["wrong"]:
         assert wrong["status"] == wrong["expected"] != seen["today"]["status"], wrong["output"]
+
+
+def test_tinygrads_output_says_that_a_seed_repeats(visits):
+    """Its status is about runs without a seed alone."""
+    said = visits("tinygrad")["runs_differ"]["today"]["output"]
+    assert said.endswith("the same seed repeats: True\nanother seed differs: True")
 
 
 @pytest.mark.parametrize("framework", answering("custom_forward"))

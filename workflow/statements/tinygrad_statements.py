@@ -108,15 +108,20 @@ def array_to_number():
 
 
 def runs_differ():
-    unseeded = """if True:
-    from tinygrad import Tensor, nn
-    print(nn.Linear(3, 1).weight.tolist())
-    print(Tensor.randint(8, high=60000).tolist())
-    """
-    weights, order = fresh_process(unseeded).splitlines()
-    weights_again, order_again = fresh_process(unseeded).splitlines()
-    print(weights, weights_again, order, order_again, sep="\n")
-    anew = weights != weights_again and order != order_again
+    # Without a seed, the clock is the seed: here, it is set.
+    def started_at(seconds):
+        return fresh_process(f"""if True:
+        import time
+        time.time = lambda: {seconds}
+        from tinygrad import Tensor, nn
+        print(nn.Linear(3, 1).weight.tolist())
+        print(Tensor.randint(8, high=60000).tolist())
+        """).splitlines()
+
+    first, soon, later = map(started_at, (1000.0, 1000.9, 1001.0))
+    print("at 1000.0 s:", *first, "at 1000.9 s:", *soon, sep="\n")
+    print("at 1001.0 s:", *later, sep="\n")
+    anew = len({*first, *soon, *later}) == 6
 
     def drawn(seed):
         Tensor.manual_seed(seed)
@@ -126,4 +131,4 @@ def runs_differ():
     differs = not np.array_equal(drawn(seed=1), drawn(seed=2))
     print("the same seed repeats:", repeats)
     print("another seed differs:", differs)
-    return "holds" if anew and repeats and differs else "differs"
+    return "holds" if anew else "differs"
