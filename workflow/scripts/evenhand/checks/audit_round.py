@@ -5,11 +5,13 @@ that it is about.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -218,49 +220,61 @@ def between_rounds(
         yield from variables(runs)
         yield from usable_cores(runs)
         yield from copies(runs, results)
-    yield from one_hardware_a_boot(members)
+    yield from one_hardware_a_boot(
+        {run: of for runs in members.values() for run, of in runs.items()}
+    )
 
 
 def settings(runs: Mapping[Run, Excerpt]) -> Found:
     """All runs of a track and scenario were asked for the same."""
-    usual = most_common(excerpt.common for excerpt in runs.values())
-    for run, excerpt in runs.items():
-        pairs = zip(COMMON, excerpt.common, usual, strict=True)
-        if others := [f"{name} {here}" for name, here, most in pairs if here != most]:
-            yield run, Finding("settings", f"otherwise than most rounds: {', '.join(others)}")
+    for run, here, usual in unlike_most(runs, lambda run, _: run.of.scenario, attrgetter("common")):
+        pairs = zip(COMMON, here, usual, strict=True)
+        others = ", ".join(f"{name} {value}" for name, value, most in pairs if value != most)
+        yield run, Finding("settings", f"otherwise than most rounds: {others}")
 
 
 def variables(runs: Mapping[Run, Excerpt]) -> Found:
     """All runs of a competitor in a track and scenario had the same variables."""
-    of_competitor: dict[str, dict[Run, Excerpt]] = {}
-    for run, excerpt in runs.items():
-        of_competitor.setdefault(run.competitor, {})[run] = excerpt
-    for own in of_competitor.values():
-        usual = dict(most_common(excerpt.variables for excerpt in own.values()))
-        for run, excerpt in own.items():
-            here = dict(excerpt.variables)
-            for name in sorted(here.keys() | usual.keys()):
-                if here.get(name) != usual.get(name):
-                    found = f"{name} is {here.get(name)}, {usual.get(name)} in most rounds"
-                    yield run, Finding("variables", found)
+    others = unlike_most(runs, lambda run, _: run.competitor, attrgetter("variables"))
+    for run, here, usual in others:
+        here, usual = dict(here), dict(usual)
+        for name in sorted(here.keys() | usual.keys()):
+            if here.get(name) != usual.get(name):
+                found = f"{name} is {here.get(name)}, {usual.get(name)} in most rounds"
+                yield run, Finding("variables", found)
 
 
 def usable_cores(runs: Mapping[Run, Excerpt]) -> Found:
     """All runs of a track and scenario on the same hardware could use as much of it."""
-    on: dict[tuple, dict[Run, Excerpt]] = {}
+    others = unlike_most(runs, lambda _, excerpt: excerpt.hardware, attrgetter("usable_cores"))
+    for run, here, usual in others:
+        yield run, Finding("cores", f"could use {here:g} cores, most rounds {usual:g}")
+
+
+def one_hardware_a_boot(runs: Mapping[Run, Excerpt]) -> Found:
+    """A machine does not change its hardware while it runs."""
+    for run, here, _ in unlike_most(runs, lambda _, excerpt: excerpt.boot, attrgetter("hardware")):
+        found = "not the hardware of most runs in the same boot of the machine"
+        yield run, Finding("machine", f"{', '.join(map(str, here))}: {found}")
+
+
+def unlike_most(
+    runs: Mapping[Run, Excerpt],
+    kind: Callable[[Run, Excerpt], Hashable],
+    value: Callable[[Excerpt], Hashable],
+) -> Iterator[tuple[Run, Any, Any]]:
+    """The runs that have another value than most runs of their kind: the run, its value, theirs.
+
+    Of values that are equally frequent, the first counts as theirs.
+    """
+    kinds: dict[Hashable, dict[Run, Hashable]] = {}
     for run, excerpt in runs.items():
-        on.setdefault(excerpt.hardware, {})[run] = excerpt
-    for alike in on.values():
-        usual = most_common(excerpt.usable_cores for excerpt in alike.values())
-        for run, excerpt in alike.items():
-            if excerpt.usable_cores != usual:
-                found = f"could use {excerpt.usable_cores:g} cores, most rounds {usual:g}"
-                yield run, Finding("cores", found)
-
-
-def most_common(values: Iterable):
-    """The value that is there most often, the first of equally many; an empty tuple if none is."""
-    return next((value for value, _ in Counter(values).most_common(1)), ())
+        kinds.setdefault(kind(run, excerpt), {})[run] = value(excerpt)
+    for values in kinds.values():
+        [(usual, _)] = Counter(values.values()).most_common(1)
+        for run, here in values.items():
+            if here != usual:
+                yield run, here, usual
 
 
 def copies(runs: Mapping[Run, Excerpt], results: Path) -> Found:
@@ -277,21 +291,6 @@ def copies(runs: Mapping[Run, Excerpt], results: Path) -> Found:
                 first, again = sorted([run, other])
                 found = f"the step losses of {first.path(results)} again, or nearly"
                 yield again, Finding("duplicate", found)
-
-
-def one_hardware_a_boot(members: Mapping[Round, Mapping[Run, Excerpt]]) -> Found:
-    """A machine does not change its hardware while it runs."""
-    boots: dict[str, dict[Run, Excerpt]] = {}
-    for runs in members.values():
-        for run, excerpt in runs.items():
-            boots.setdefault(excerpt.boot, {})[run] = excerpt
-    for runs in boots.values():
-        usual = most_common(excerpt.hardware for excerpt in runs.values())
-        for run, excerpt in runs.items():
-            if excerpt.hardware != usual:
-                here = ", ".join(map(str, excerpt.hardware))
-                found = f"{here}: not the hardware of most runs in the same boot of the machine"
-                yield run, Finding("machine", found)
 
 
 def one_at_a_time(excerpts: Mapping[Run, Excerpt], results: Path) -> Found:
