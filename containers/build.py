@@ -52,6 +52,11 @@ def configured() -> list[str]:
     return names
 
 
+def locked(content: str) -> str:
+    """The file that pins what an image's environment holds, or the workflow's own."""
+    return "requirements.txt" if content == "workflow" else f"envs/{content}.lock"
+
+
 def packages(environments: list[str]) -> set[str]:
     """Debian packages with the programs that the frameworks of these environments call."""
     frameworks = (axes.framework(Competitor.parse(name).framework) for name in environments)
@@ -133,7 +138,9 @@ def build(engine: str, image: str, base: dict[str, str], args: argparse.Namespac
         contents = environments
         name = containers.image_name(args.prefix, ROOT / f"envs/{image}.lock")
         version = name.rpartition(":")[2]
+    installed = (ROOT / locked(content) for content in contents)
     arguments = {
+        "LOCKS": hashlib.sha256(b"".join(lock.read_bytes() for lock in installed)).hexdigest(),
         "PACKAGES": " ".join(sorted(packages(environments))),
         "ENVIRONMENTS": " ".join(contents),
         "TITLE": f"Evenhand: {image}",
@@ -154,12 +161,9 @@ def build(engine: str, image: str, base: dict[str, str], args: argparse.Namespac
     for secret, file in (("certificates", args.ca_certificates), ("pip", args.pip_config)):
         if file:
             command += ["--secret", f"id={secret},src={file.absolute()}"]
-    # Docker's older builder knows neither secrets nor stages that can be left out.
+    # Docker's older builder knows neither mounts nor stages that can be left out.
     if subprocess.run([*command, ROOT], env=os.environ | {"DOCKER_BUILDKIT": "1"}).returncode:
         raise containers.ContainerError(f"{name} was not built; {engine} says why above.")
-    if engine != "buildah":  # which keeps nothing of stages
-        prune = [engine, "image", "prune", "--force", "--filter", "label=evenhand.stage=build"]
-        subprocess.run(prune, stdout=subprocess.DEVNULL)
     print(f"built {name} with {engine}", flush=True)
     return name
 
