@@ -389,6 +389,19 @@ def test_every_figure_is_plotted_from_whatever_is_left(name, left, narrow, table
 
 
 @pytest.mark.fast
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
+@pytest.mark.parametrize("name", USUAL)
+def test_no_words_of_the_first_round_overlap_or_leave_the_picture(
+    name, narrow, language, tables, config, written
+):
+    """When nobody is ranked yet, and a track may have two competitors alone."""
+    first = only(tables, round=[0], track=["controlled"], framework=["numpy", "mxnet"])
+    plotted = plot(name, made_up.compared(first, config), config, language, narrow)
+    assert_words_fit(plotted, written(plotted))
+
+
+@pytest.mark.fast
 def test_a_pair_that_is_not_ranked_has_a_row_and_no_ratio(tables, config):
     gate = tables["gate"].assign(
         passed=tables["gate"]["competitor"] != "mxnet-cpu", cause="order", detail=""

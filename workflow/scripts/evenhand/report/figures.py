@@ -238,6 +238,7 @@ def ratio(tables: dict, experiment: Experiment, text: dict, narrow: bool = False
     look = looks(experiment)
     sound = admit(tables["runs"], tables["audit"])
     width, height = (PANEL, 0.75) if narrow else (3 * PANEL, 0.42)  # of each pair
+    small = 8 if narrow else None
     figure = Figure(figsize=(width, 0.9 + height * len(rows)))
     axes = figure.subplots()
     settings = experiment.config["comparison"]
@@ -259,8 +260,9 @@ def ratio(tables: dict, experiment: Experiment, text: dict, narrow: bool = False
             axes.plot(row.ratio, place, marker=look[row.a].marker, color=look[row.a].color)
             where = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
             axes.annotate(times(row.ratio), (row.ratio, place), **where)
-        else:
-            axes.annotate(text["words"][row.verdict], (1, place), ha="center", va="center")
+        else:  # in the panel wherever 1 is: beyond its edge, words would take its room
+            where = {"xycoords": ("axes fraction", "data"), "va": "center"}
+            axes.annotate(text["words"][row.verdict], (0.01, place), size=small, **where)
         logs = published_logs(experiment, row.track, row.scenario)
         then = published_ratio(logs, row.a, row.b, settings["warmup_epochs"])
         axes.scatter(then, place, edgecolors=look[row.a].color, **RING)
@@ -279,7 +281,7 @@ def ratio(tables: dict, experiment: Experiment, text: dict, narrow: bool = False
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="y", visible=False)
     words = text["figure_words"]["ratio"].format(margin=percent(text, margin, "g"))
-    axes.set_xlabel(words, size=8 if narrow else None)
+    axes.set_xlabel(words, size=small)
     return figure
 
 
