@@ -437,6 +437,7 @@ def test_folders_of_any_name_are_mounted_whole(name, tmp_path, monkeypatch):
 
 @pytest.mark.fast
 def test_only_recorded_variables_are_passed_into_a_container(monkeypatch):
+    monkeypatch.setattr(os, "environ", {})
     for variable in ("PYTHONPATH", "OMP_PROC_BIND", "ANY_SECRET", "MY_SETTING"):
         monkeypatch.setenv(variable, "1")
 
@@ -446,6 +447,8 @@ def test_only_recorded_variables_are_passed_into_a_container(monkeypatch):
 
     assert passed("OMP_PROC", "MY_") == ["MY_SETTING", "OMP_PROC_BIND"]
     assert passed() == []
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert passed() == ["SLURM_JOB_ID"], "by which a run knows that its round is another job's now"
 
 
 # What an engine is given where CUDA_VISIBLE_DEVICES is the one or the other, on a machine with
@@ -511,6 +514,20 @@ def test_the_gpus_that_were_granted_are_passed_on_cuda_and_no_others(asked, engi
     assert not {"all", "nvidia.com/gpu=all"} & {*words}
     assert "CUDA_MODULE_LOADING" in words, "what says how a GPU computes is passed on"
     assert words[-2:] == [containers.python_of("any-cuda"), "x"]
+
+
+@pytest.mark.fast
+def test_a_node_without_the_engine_of_the_receipt_says_so_in_one_line(
+    tmp_path, monkeypatch, capsys
+):
+    fake(tmp_path, "podman", "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    receipt = {"framework": "any", "deployment": "docker", "image": "sha256:0", "device": "cpu"}
+    (tmp_path / "receipt.json").write_text(json.dumps(receipt))
+    flags = f"--starter {os.getpid()} --receipt {tmp_path}/receipt.json --write {tmp_path}/out -- x"
+    assert container.main(flags.split()) == 1
+    said = capsys.readouterr().err
+    assert said == "No container engine can be used: docker is not installed.\n"
 
 
 @pytest.mark.fast
@@ -672,6 +689,21 @@ def test_engines_that_are_absent_or_refuse_are_named(tmp_path, monkeypatch):
     fake(tmp_path, "podman", "")
     with pytest.raises(containers.ContainerError, match=r"podman does not answer .exit status 1"):
         containers.engines()
+
+
+@pytest.mark.fast
+def test_podman_by_dockers_name_is_called_by_its_own(tmp_path, monkeypatch):
+    """As Debian's and Fedora's package `podman-docker` has it: some of its options are others."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (tmp_path / "podman").write_text("#!/bin/sh\necho podman version 4.3.1\n")
+    (tmp_path / "podman").chmod(0o755)
+    (tmp_path / "docker").write_text(
+        '#!/bin/sh\necho Emulate Docker CLI using podman. >&2\nexec podman "$@"\n'
+    )
+    (tmp_path / "docker").chmod(0o755)
+    assert containers.engines() == ["podman"]
+    with pytest.raises(containers.ContainerError, match="docker is podman by another name"):
+        containers.engines(["docker"])
 
 
 def refused(folder: Path, *arguments: str, **variables: str) -> str:

@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     device = axes.device(receipt["device"])
     options = device["container_options"].get(receipt["deployment"], [])
     try:
-        containers.engines()
+        containers.engines([receipt["deployment"]])
         return containers.run(
             receipt,
             gpus.filled(options),

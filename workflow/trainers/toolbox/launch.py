@@ -111,8 +111,9 @@ def exit_if_round_was_reopened(opened: dict, round_file: str, job: str | None) -
 
     A job can live on unseen, when its submitter was killed or its node was cut off. Once another
     job has opened the round again, nothing of the old one may get into it. The Snakemake around us
-    is killed with the rest: after a failure, it would delete outputs, by then not its own. `job`:
-    the alias of the job that we are in.
+    is killed with the rest: after a failure, it would delete outputs, by then not its own. (In a
+    container nobody else is seen, and nothing gets out of one that fails.) `job`: the alias of the
+    job that we are in.
     """
     try:
         now = json.loads(Path(round_file).read_text())

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evenhand.core.words import last_line
-from toolbox.machine import where
+from toolbox.machine import JOB, where
 from toolbox.record import sha256
 
 ENGINES = ("docker", "podman")
@@ -70,6 +70,10 @@ def engines(names: Sequence[str] = ENGINES) -> list[str]:
     for name in names:
         if not shutil.which(name):
             said.append(f"{name} is not installed")
+            continue
+        version = subprocess.run([name, "--version"], capture_output=True, text=True).stdout
+        if name == "docker" and "podman" in version:  # the package podman-docker
+            said.append("docker is podman by another name")
             continue
         # Not `info`, whose failure docker's older versions report on standard output.
         trial = subprocess.run([name, "images", "--quiet"], capture_output=True, text=True)
@@ -157,6 +161,7 @@ def command(
     `options`: further ones for the engine. `read`: folders that are seen, read-only. `write`: for
     each folder that can be written to, the folder that really takes what is written. `recorded`:
     how the names of the environment variables begin that are passed on, without those `withheld`.
+    Those that name a cluster's job are always: by them a run knows whether its round is its job's.
     """
     here = Path.cwd()
     arguments = ["--rm", "--init", "--pull", "never"]
@@ -178,7 +183,7 @@ def command(
     for folder, real in (write or {}).items():
         arguments += mount("type=bind", f"source={real.absolute()}", f"target={folder.absolute()}")
     for variable in sorted(os.environ):
-        if variable.startswith(tuple(recorded)) and variable not in withheld:
+        if variable.startswith((*recorded, *JOB)) and variable not in withheld:
             arguments += ["--env", variable]
     return [engine, "run", *arguments, *options, image]
 
