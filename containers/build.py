@@ -32,6 +32,7 @@ from evenhand.core import axes  # noqa: E402, found through the line above
 from evenhand.core.config import checked  # noqa: E402
 from evenhand.core.experiment import Experiment  # noqa: E402
 from evenhand.core.identity import Competitor  # noqa: E402
+from evenhand.core.proxies import named_proxies, proxies  # noqa: E402
 from evenhand.core.schemas import Refused  # noqa: E402
 from evenhand.core.words import last_line  # noqa: E402
 from evenhand.environments import containers, locks  # noqa: E402
@@ -154,8 +155,11 @@ def build(engine: str, image: str, base: dict[str, str], args: argparse.Namespac
         print(f"{name} is there already", flush=True)
         return name
     command = [engine, "build", "--file", RECIPE, "--target", target, "--tag", name]
-    if engine != "docker":  # which finds it by its name
+    if engine != "docker":  # which finds the file by its name
         command += ["--ignorefile", f"{RECIPE}.dockerignore"]
+        command += ["--security-opt", "label=disable"]  # or SELinux refuses the mounted project
+    else:  # the others pass on the variables that name proxies
+        command += [word for name in proxies() for word in ("--build-arg", name)]
     for key, value in arguments.items():
         command += ["--build-arg", f"{key}={value}"]
     for secret, file in (("certificates", args.ca_certificates), ("pip", args.pip_config)):
@@ -163,7 +167,8 @@ def build(engine: str, image: str, base: dict[str, str], args: argparse.Namespac
             command += ["--secret", f"id={secret},src={file.absolute()}"]
     # Docker's older builder knows neither mounts nor stages that can be left out.
     if subprocess.run([*command, ROOT], env=os.environ | {"DOCKER_BUILDKIT": "1"}).returncode:
-        raise containers.ContainerError(f"{name} was not built; {engine} says why above.")
+        why = f"{engine} says why above.{named_proxies()}"
+        raise containers.ContainerError(f"{name} was not built; {why}")
     print(f"built {name} with {engine}", flush=True)
     return name
 

@@ -140,11 +140,13 @@ def test_a_base_with_another_python_is_refused_in_one_line(tmp_path):
 
 
 def test_an_image_holds_no_cache_no_compiler_and_no_certificates_of_ours(engine, images):
-    look = "ls -A /root /tmp /var/cache/apt/archives /run /run/secrets 2>&1; which gcc cc make"
+    look = "ls -A /root /tmp /var/cache/apt/archives /run /run/secrets 2>&1; which gcc cc make; "
+    look += "echo seen"
     run = ["podman", "run", "--rm", images["numpy-cpu"], "bash", "-c", look]
     found = subprocess.run(run, env=os.environ | engine, text=True, capture_output=True).stdout
     for name in (".cache", ".whl", ".deb", "certificates", ".lock", "gcc", "/cc", "make"):
         assert name not in found, found
+    assert found.endswith("seen\n")
 
 
 def test_a_package_with_another_hash_makes_no_image(engine, tmp_path):
@@ -174,17 +176,28 @@ esac
 
 
 @pytest.fixture
-def contents(configured, tmp_path):
-    """Of each image that build.py asks an engine for: its title, environments and packages.
+def asked_to_build(configured, tmp_path):
+    """What build.py asks an engine for, a word a line.
 
     The engine is a stand-in that has the base image alone, and says what it is to build.
     """
-    (tmp_path / "docker").write_text(STAND_IN)
-    (tmp_path / "docker").chmod(0o755)
+
+    def by(engine_: str, *images: str) -> str:
+        for name in containers.ENGINES:
+            fake(tmp_path, name, "is not the one that is asked")
+        (tmp_path / engine_).write_text(STAND_IN)
+        command = [sys.executable, configured / "containers/build.py", *images]
+        return subprocess.check_output(command, env=os.environ | first_on_path(tmp_path), text=True)
+
+    return by
+
+
+@pytest.fixture
+def contents(asked_to_build):
+    """Of each image that build.py asks an engine for: its title, environments and packages."""
 
     def of(*images: str) -> list[tuple[str, ...]]:
-        command = [sys.executable, configured / "containers/build.py", *images]
-        said = subprocess.check_output(command, env=os.environ | first_on_path(tmp_path), text=True)
+        said = asked_to_build("docker", *images)
         names = ("TITLE", "ENVIRONMENTS", "PACKAGES")
         found = (re.findall(f"^{name}=(.*)$", said, re.MULTILINE) for name in names)
         return list(zip(*found, strict=True))
@@ -210,6 +223,22 @@ def test_images_are_those_of_the_configuration_unless_others_are_asked_for(conte
 def test_the_image_of_the_workflow_holds_what_is_configured(contents):
     whole = ("Evenhand: workflow", "workflow tinygrad-cpu numpy-cpu", "clang")
     assert contents("workflow") == [whole]
+
+
+@pytest.mark.fast
+def test_docker_is_told_of_proxies_and_podman_of_a_mount_that_selinux_must_allow(
+    asked_to_build, monkeypatch
+):
+    """Podman passes on proxies by itself; Docker labels no mount of a build."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:word@proxy:3128")
+    monkeypatch.setenv("no_proxy", "localhost")
+    docker, podman_ = (asked_to_build(name, "numpy-cpu") for name in containers.ENGINES)
+    for name in ("HTTPS_PROXY", "no_proxy"):
+        assert f"--build-arg\n{name}\n" in docker
+        assert name not in podman_
+    assert "word" not in docker
+    assert "--security-opt\nlabel=disable\n" in podman_
+    assert "label=disable" not in docker
 
 
 # ---- Runs ------------------------------------------------------------
