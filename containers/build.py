@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "workflow/scripts"))
 
 from evenhand.core import axes  # noqa: E402, found through the line above
+from evenhand.core.commit import commit  # noqa: E402
 from evenhand.core.config import checked  # noqa: E402
 from evenhand.core.experiment import Experiment  # noqa: E402
 from evenhand.core.identity import Competitor  # noqa: E402
@@ -62,15 +63,6 @@ def packages(environments: list[str]) -> set[str]:
     """Debian packages with the programs that the frameworks of these environments call."""
     frameworks = (axes.framework(Competitor.parse(name).framework) for name in environments)
     return {package for facts in frameworks for package in facts["programs"].values()}
-
-
-def revision() -> str:
-    """The commit that is built from, marked where files differ from it."""
-    describe = ["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        return subprocess.check_output(describe, stderr=subprocess.DEVNULL, text=True).strip()
-    except (OSError, subprocess.CalledProcessError):  # no git, or no repository: a downloaded copy
-        return "unknown"
 
 
 def said(*command: str) -> str:
@@ -150,7 +142,7 @@ def build(engine: str, image: str, base: dict[str, str], args: argparse.Namespac
     }
     of_recipe = json.dumps([RECIPE.read_text(), arguments], sort_keys=True)
     arguments["RECIPE"] = hashlib.sha256(of_recipe.encode()).hexdigest()
-    arguments["REVISION"] = revision()
+    arguments["REVISION"] = commit() or "unknown"
     if target == "environment" and is_there(engine, name, arguments["RECIPE"]):
         print(f"{name} is there already", flush=True)
         return name

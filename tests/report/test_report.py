@@ -7,7 +7,6 @@ import hashlib
 import html
 import json
 import re
-import subprocess
 from html.parser import HTMLParser
 from string import Formatter
 
@@ -1267,20 +1266,3 @@ def test_every_text_color_stands_out_from_its_ground(scheme):
     pairs += [("error", "error-tint"), ("warning", "warning-tint")]
     for ink, ground in pairs:
         assert contrast(colors[ink], colors[ground]) >= 4.5, (ink, ground)
-
-
-@pytest.mark.fast
-def test_a_commit_is_called_dirty_where_its_code_differs_or_is_new(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "ROOT", tmp_path)
-    assert report.commit() is None
-    (tmp_path / "workflow").mkdir()
-    (tmp_path / "workflow/old.py").write_text("1\n")
-    name = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    for command in (["init", "-q"], ["add", "."], [*name, "commit", "-q", "-m", "a"]):
-        subprocess.run(["git", "-C", tmp_path, *command], check=True)
-    clean = report.commit()
-    assert re.fullmatch("[0-9a-f]{40}", clean)
-    (tmp_path / "notes.txt").write_text("of no program\n")
-    assert report.commit() == clean
-    (tmp_path / "workflow/new.py").write_text("2\n")
-    assert report.commit() == f"{clean}-dirty"

@@ -6,7 +6,6 @@ text.{language}.yaml, the page's shape is in template.html.j2.
 
 import hashlib
 import re
-import subprocess
 from base64 import b64encode
 from pathlib import Path
 
@@ -21,16 +20,14 @@ from pygments.lexers import PythonLexer
 from evenhand.comparison.compare import of_scenario
 from evenhand.core import axes
 from evenhand.core.claims import published_logs
+from evenhand.core.commit import commit
 from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor
-from evenhand.core.schemas import ROOT
 from evenhand.report import sentences, tables
 from evenhand.report.ranking import Ranking
 from evenhand.report.results import MOST_PLOTTED, Results, contests
 from toolbox.record import Record
 
-# What decides on the numbers, seen from the project's root.
-CODE = ("Snakefile", "config", "envs", "profiles", "requirements.txt", "workflow")
 MOST_DATA = 250_000  # bytes of a table that a page holds to save
 
 
@@ -82,21 +79,6 @@ def colored(source: str) -> Markup:
     """Python as HTML whose classes the page's style sheet colors; it scrolls by keyboard, too."""
     code = highlight(source.strip("\n"), PythonLexer(), HtmlFormatter(cssclass="code"))
     return Markup(code.replace("<pre>", '<pre tabindex="0">'))
-
-
-def commit() -> str | None:
-    """The commit of the code, with `-dirty` after it where files differ from it or are new."""
-    commands = (["rev-parse", "HEAD"], ["status", "--porcelain", "--", *CODE])
-    try:
-        head, changes = (
-            subprocess.check_output(
-                ["git", "-C", str(ROOT), *command], text=True, stderr=subprocess.DEVNULL
-            )
-            for command in commands
-        )
-    except (OSError, subprocess.CalledProcessError):  # no git, or a copy without its history
-        return None
-    return head.strip() + ("-dirty" if changes else "")
 
 
 def one_record_each(runs: pd.DataFrame) -> list[Record]:
