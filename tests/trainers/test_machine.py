@@ -122,6 +122,17 @@ def test_a_limit_counts_where_it_is_less_than_the_machine_has(tmp_path, monkeypa
     assert machine.free_memory() == 0, "more is taken than a limit that was lowered"
 
 
+def test_memory_that_holds_files_which_were_read_is_free(monkeypatch):
+    """The kernel gives it to whoever asks; on a server that is up for long, it is most of all."""
+    seen = {"/proc/meminfo": "MemTotal: 100 kB\nMemFree: 2 kB\nMemAvailable:   90 kB\n"}
+    monkeypatch.setattr(machine, "OWN_GROUPS", None)
+    monkeypatch.setattr(machine, "read", seen.get)
+    assert machine.free_memory() == 90 * 1024
+    seen.clear()  # a kernel that does not tell
+    monkeypatch.setattr(machine, "pages", {"SC_AVPHYS_PAGES": 2048}.get)
+    assert machine.free_memory() == 2048
+
+
 @pytest.fixture
 def limited():
     """Has a process run in control groups of its own, with these files; needs to make them."""

@@ -103,9 +103,11 @@ def usable_memory() -> int:
 
 
 def free_memory() -> int:
-    """How many bytes of these nobody has taken."""
+    """How many bytes of these nobody has taken; what holds files that were read is free."""
     left = [limit - taken for limit, taken in memory_limits(OWN_GROUPS, GROUPS)]
-    return max(0, min([pages("SC_AVPHYS_PAGES"), *left]))
+    lines = (read("/proc/meminfo") or "").splitlines()
+    available = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    return max(0, min([*(available or [pages("SC_AVPHYS_PAGES")]), *left]))
 
 
 def memory_limits(groups: Path, root: Path) -> list[tuple[int, int]]:
