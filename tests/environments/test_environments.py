@@ -596,6 +596,42 @@ def test_an_extra_of_a_package_is_pinned_and_kept_by_another_version(tiny):
     assert locks.check_pins(*(tiny / path for path in written)) == ("3.11", "tiny")
 
 
+def test_a_package_may_be_spelled_as_its_page_has_it(tiny):
+    environment = tiny / "envs/tiny-cpu.yaml"
+    environment.write_text(ENVIRONMENT.replace("tiny-helper==1.0", "Tiny_Helper==1.0"))
+    locks.compile_environment(tiny, environment, ())
+    assert locks.RESOLVED not in environment.read_text(), "a package is pinned twice"
+    assert locks.check_pins(environment, environment.with_suffix(".lock")) == ("3.11", "tiny")
+    assert list(locks.pin_lines(environment)) == ["tiny", "tiny-helper"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("==2.0", ">=2", "`tiny>=2` is no exact pin, as in mylib==1.2.3"),
+        ("==2.0", "==2.*", r"`tiny==2\.\*` is no exact pin, as in mylib==1.2.3"),
+        ("  - python=3.11.*\n", "", r"it must name one `python=3\.11\.\*`, and end with what pip"),
+        (
+            "- pip:",
+            "- pips:",
+            r"it must name one `python=3\.11\.\*`, and end with what pip installs",
+        ),
+        ("dependencies:", "needs:", r"it must name one `python=3\.11\.\*`, and end with what pip"),
+        ("channels:", "- channels:", "it is no YAML"),
+    ],
+)
+def test_an_environment_file_that_cannot_be_used_is_refused_in_one_line(tiny, old, new, why):
+    environment = tiny / "envs/tiny-cpu.yaml"
+    environment.write_text(ENVIRONMENT.replace(old, new))
+    why = rf"^tiny-cpu\.yaml: {why}[^\n]*$"
+    with pytest.raises(locks.BuildError, match=why):
+        locks.check_pins(environment, environment.with_suffix(".lock"))
+    before = environment.read_text()
+    with pytest.raises(locks.BuildError, match=why):
+        locks.compile_environment(tiny, environment, ())
+    assert environment.read_text() == before
+
+
 def test_other_versions_beside_it_can_be_asked_for(tiny, lines):
     versions.write("tiny@1.0", "cpu", ["broken==1.0"], root=tiny)
     _, pins = locks.requested((tiny / "envs/tiny@1.0-cpu.yaml").read_text())

@@ -52,17 +52,38 @@ class BuildError(Exception):
 
 
 def requested(environment: str) -> tuple[str, list[str]]:
-    """What the text of a conda environment file requests: Python ("3.11") and the pins for pip."""
-    dependencies = yaml.safe_load(environment)["dependencies"]
-    (python,) = (d for d in dependencies if str(d).startswith("python="))
-    return python.removeprefix("python=").removesuffix(".*"), dependencies[-1]["pip"]
+    """What the text of a conda environment file requests: Python ("3.11") and the pins for pip.
+
+    BuildError where it does not name both.
+    """
+    try:
+        dependencies = yaml.safe_load(environment)["dependencies"]
+        (python,) = (d for d in dependencies if str(d).startswith("python="))
+        return python.removeprefix("python=").removesuffix(".*"), [*dependencies[-1]["pip"]]
+    except yaml.YAMLError as error:
+        raise BuildError(f"it is no YAML: {' '.join(str(error).split())}") from None
+    except (KeyError, TypeError, ValueError):
+        asked = f"one `python={PYTHON}.*`, and end with what pip installs"
+        raise BuildError(f"it must name {asked}") from None
+
+
+def pinned_versions(pins: Sequence[str]) -> dict[str, str]:
+    """The versions by the names of their packages; BuildError where a pin is not an exact one."""
+    found = {}
+    for pin in pins:
+        exact = re.fullmatch(r"([\w.-]+)==([^\s*]+)", without_extras(pin))
+        if not exact:
+            raise BuildError(f"`{pin}` is no exact pin, as in mylib==1.2.3")
+        found[canonical(exact[1])] = exact[2]
+    return found
 
 
 def pin_lines(environment: Path) -> dict[str, str]:
     """The lines of an environment file that pin what was chosen, by the package's name."""
     chosen = environment.read_text(encoding="utf-8").partition(RESOLVED)[0]
     lines = re.findall(r"^      - \S+==.*$", chosen, flags=re.MULTILINE)
-    return {without_extras(line.removeprefix("      - ")).split("==")[0]: line for line in lines}
+    pins = (without_extras(line.split()[1]).split("==")[0] for line in lines)
+    return dict(zip(map(canonical, pins), lines, strict=True))
 
 
 def without_extras(pin: str) -> str:
@@ -91,12 +112,20 @@ def differences(
     ]
 
 
+def _read(environment: Path, text: str) -> tuple[str, list[str], dict[str, str]]:
+    """What `requested` and `pinned_versions` give of a file's text; its name opens their errors."""
+    try:
+        python, pins = requested(text)
+        return python, pins, pinned_versions(pins)
+    except BuildError as error:
+        raise BuildError(f"{environment.name}: {error}") from None
+
+
 def check_pins(environment: Path, lock: Path) -> tuple[str, str]:
     """The Python and the package that an environment is for, if its file and its lock agree."""
-    python, pins = requested(environment.read_text())
+    python, _, pinned = _read(environment, environment.read_text())
     if not lock.exists():
         raise BuildError(f"{lock} is missing. This makes it: {COMMAND}")
-    pinned = dict(without_extras(pin).split("==") for pin in pins)
     if wrong := differences(locked_versions(lock), pinned, "pinned"):
         raise BuildError(
             f"{environment.name} and {lock.name} differ: {'; '.join(wrong)}. "
@@ -147,12 +176,13 @@ def compile_environment(root: Path, environment: Path, options: Sequence[str]) -
     """Compile an environment's lock, and bring the resolved part of its YAML up to date."""
     lock = environment.with_suffix(".lock")
     chosen = environment.read_text().partition(RESOLVED)[0]
-    python, pins = requested(chosen)
+    python, pins, pinned = _read(environment, chosen)
     compile_lock(root, "-", lock, *target(python), *options, pins="\n".join(pins))
 
-    locked = [f"{name}=={version}" for name, version in locked_versions(lock).items()]
-    pinned = [without_extras(pin) for pin in pins]
-    resolved = "".join(f"      - {pin}\n" for pin in locked if pin not in pinned)
+    found = locked_versions(lock).items()
+    resolved = "".join(
+        f"      - {name}=={version}\n" for name, version in found if name not in pinned
+    )
     environment.write_text(chosen + (RESOLVED + resolved if resolved else ""))
 
 

@@ -135,7 +135,7 @@ def toolbox_pins(package: str, device: str, root: Path) -> list[str]:
     for environment in sorted(root.glob(f"envs/*-{device}.yaml")):
         lines |= {name: line for name, line in locks.pin_lines(environment).items() if name == NVML}
     lines |= locks.pin_lines(root / TOOLBOX)
-    lines.pop(package.split("==")[0], None)
+    lines.pop(locks.canonical(package.split("==")[0]), None)
     return [lines[name] for name in sorted(lines)]
 
 
