@@ -536,7 +536,15 @@ def test_a_build_takes_each_package_from_the_index_that_has_it(
     assert building.check(interpreter, lock)[1] == {"tiny": "1.0"}
 
 
-def test_a_lock_has_the_hashes_of_the_main_index_alone(tmp_path, lines, second_index):
+@pytest.mark.parametrize(
+    "variable", ["PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_FIND_LINKS"]
+)
+def test_a_lock_has_the_hashes_of_the_main_index_alone(
+    tmp_path, lines, second_index, monkeypatch, variable
+):
+    address = os.environ["PIP_EXTRA_INDEX_URL"]
+    monkeypatch.delenv("PIP_EXTRA_INDEX_URL")
+    monkeypatch.setenv(variable, f"{address}/tiny" if variable == "UV_FIND_LINKS" else address)
     locks.compile_lock(tmp_path, "-", tmp_path / "compiled.lock", pins="tiny\n")
     text = (tmp_path / "compiled.lock").read_text()
     assert re.findall("--hash=(.*)", text) == re.findall("--hash=(.*)", lines["tiny 2.0"])

@@ -23,6 +23,7 @@ KEPT = (
 )
 INDEXES = {"UV_DEFAULT_INDEX", "UV_INDEX_URL"}  # new name and old
 FURTHER_INDEXES = {"UV_INDEX", "UV_EXTRA_INDEX_URL"}
+FURTHER = {*FURTHER_INDEXES, "UV_FIND_LINKS"}
 TRUE = {"1", "on", "t", "true", "y", "yes"}  # as pip reads it
 
 
@@ -63,6 +64,8 @@ def translated(
 def settings(main_index_alone: bool = False) -> tuple[dict[str, str], list[str]]:
     """All environment variables for uv, and the options that go with every command."""
     user = {k: v for k, v in os.environ.items() if not k.startswith("UV_") or k.startswith(KEPT)}
+    if main_index_alone:
+        user = {k: v for k, v in user.items() if k not in FURTHER}
     variables, options = translated(pip_settings(), user, main_index_alone)
     return user | variables | {"UV_NO_PROGRESS": "1", "UV_NO_CONFIG": "1"}, options
 
