@@ -110,7 +110,7 @@ def test_a_container_is_given_the_job_s_folders_files_and_variables(tmp_path, mo
         return 0
 
     monkeypatch.setattr(containers, "run", run)
-    monkeypatch.setattr(containers, "engines", lambda: ["docker"])
+    monkeypatch.setattr(containers, "engines", lambda names: ["docker"])
     monkeypatch.chdir(tmp_path)
     Path(JOB["receipt"]).parent.mkdir(parents=True)
     Path(JOB["receipt"]).write_text('{"device": "cpu", "deployment": "docker"}')
@@ -187,22 +187,26 @@ def test_of_the_other_ways_there_is_nothing_to_remark(way):
 def test_apptainer_is_started_with_the_user_s_arguments_to_look_into_an_image(
     tmp_path, monkeypatch
 ):
-    """As Snakemake starts it for a job, whose folder is its home."""
+    """As Snakemake starts it for a job: by a shell, with the job's folder as the home."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCRATCH", "/a")
     apptainer = tmp_path / "bin/apptainer"
     apptainer.parent.mkdir()
     labels = json.dumps({"data": {"attributes": {"labels": {containers.BASE: "sha256:b"}}}})
-    apptainer.write_text(f"#!/bin/sh\necho '{labels}'\n")
+    apptainer.write_text(f"""#!/bin/sh
+[ "$1" = inspect ] && echo '{labels}' || printf '%s\\n' "$@"
+""")
     apptainer.chmod(0o755)
     monkeypatch.setenv("PATH", f"{apptainer.parent}:/usr/bin:/bin")
     Path("results/images").mkdir(parents=True)
     Path("results/images/some-cpu.sif").touch()
     way, lock = DEPLOYMENTS["apptainer"], Path("envs/some-cpu.lock")
     asked = {"python": "3.11", "folder": Path("unused"), "image_prefix": "evenhand-"}
-    made = way.make(lock, **asked, apptainer_args=["--bind", "/a"])
-    start = ["apptainer", "exec", "--home", str(tmp_path), "--bind", "/a"]
-    start += ["results/images/some-cpu.sif", containers.python_of("some-cpu")]
-    assert list(map(str, made.interpreter)) == start
+    made = way.make(lock, **asked, apptainer_args="--bind $SCRATCH:/b --env 'A=b c'")
+    given = subprocess.check_output([*made.interpreter, "-c", "1 + 1"], text=True)
+    start = ["exec", "--home", str(tmp_path), "--bind", "/a:/b", "--env", "A=b c"]
+    start += ["results/images/some-cpu.sif", containers.python_of("some-cpu"), "-c", "1 + 1"]
+    assert given.splitlines() == start
     assert made.base == "sha256:b"
 
 

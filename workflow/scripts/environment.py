@@ -1,7 +1,6 @@
 """Make one framework's environment, or find it made, look inside, and leave a receipt."""
 
 import argparse
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -18,9 +17,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--lock", type=Path, required=True, help="its lock")
     parser.add_argument("--deployment", choices=DEPLOYMENTS, required=True, help="the way")
     parser.add_argument("--image-prefix", required=True, help="how the names of images begin")
-    parser.add_argument(
-        "--apptainer-args", type=shlex.split, default=[], help="for its every start"
-    )
+    parser.add_argument("--apptainer-args", default="", help="for its every start")
     parser.add_argument("--receipt", type=Path, required=True, help="where the receipt goes")
     args = parser.parse_args(argv)
     deployment, folder = DEPLOYMENTS[args.deployment], args.receipt.with_suffix("")

@@ -51,7 +51,7 @@ class Deployment(ABC):
         python: str,
         folder: Path,
         image_prefix: str,
-        apptainer_args: Sequence[str],
+        apptainer_args: str,
     ) -> Made:
         """Make the environment of a lock, or find the one that has been made.
 
@@ -132,11 +132,11 @@ class Apptainer(Deployment):
     def python(self, competitor: str, **job) -> list[str]:
         return [containers.python_of(competitor), *ISOLATED]
 
-    def make(self, lock: Path, *, apptainer_args: Sequence[str], **other) -> Made:
+    def make(self, lock: Path, *, apptainer_args: str, **other) -> Made:
         sif = self._sif(lock.stem)
-        # as Snakemake starts it for a job
-        start = [containers.apptainer(), "exec", "--home", os.getcwd(), *apptainer_args, sif]
-        start.append(containers.python_of(lock.stem))
+        # As Snakemake starts it for a job: in a shell's line, where arguments may hold variables.
+        line = f'exec {containers.apptainer()} exec --home "$0" {apptainer_args} "$@"'
+        start = ["bash", "-c", line, os.getcwd(), sif, containers.python_of(lock.stem)]
         digest, base = f"sha256:{sha256(sif)}", containers.base_of_sif(sif)
         return Made(start, self.name, sif.stat().st_size, image=digest, base=base)
 
