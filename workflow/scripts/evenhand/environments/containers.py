@@ -39,7 +39,7 @@ WRITTEN = Path("results/containers")  # what containers write lies in here until
 UNTIL_INPUT_ENDS = """
 exec 3<&0
 "$@" < /dev/null & program=$!
-{ cat <&3 > /dev/null; kill -KILL "$program"; } &
+{ cat <&3 > /dev/null; kill -KILL "$program" 2> /dev/null; } &
 wait "$program"
 """
 
