@@ -128,6 +128,22 @@ def test_two_builds_from_one_base_have_the_same_files(engine, images, tmp_path):
     subprocess.run(forget, env=os.environ | engine, check=True, stdout=subprocess.DEVNULL)
 
 
+def test_labels_are_of_the_last_build_whatever_layers_the_engine_has_kept(engine, images, tmp_path):
+    another = small(tmp_path / "evenhand", frameworks=["numpy"])
+    with open(another / "containers/Containerfile", "a") as recipe:
+        recipe.write("# The same layers.\n")
+    by_another_name, prefix = "localhost/evenhand-test-base:again", "evenhand-labels-"
+    tag = ["podman", "tag", base_image(engine), by_another_name]
+    subprocess.run(tag, env=os.environ | engine, check=True)
+    asked = ["--base", by_another_name, "--prefix", prefix, "numpy-cpu"]
+    build(another, engine, *asked)
+    name = containers.image_name(prefix, ROOT / "envs/numpy-cpu.lock")
+    assert inspect(engine, name)["Labels"]["org.opencontainers.image.base.name"] == by_another_name
+    assert "is there already" in build(another, engine, *asked)
+    forget = ["podman", "rmi", name, by_another_name]
+    subprocess.run(forget, env=os.environ | engine, check=True, stdout=subprocess.DEVNULL)
+
+
 def test_a_base_with_another_python_is_refused_in_one_line(tmp_path):
     engine = tmp_path / "docker"
     engine.write_text('#!/bin/sh\n[ "$1" = run ] && echo 3.13.1 glibc 2.41 || echo sha256:0\n')
