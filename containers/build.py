@@ -195,7 +195,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--base", default=BASE, help=f"image with Python 3.11, in place of {BASE}")
     parser.add_argument("--ca-certificates", type=Path, help="of a proxy that inspects TLS (.pem)")
     parser.add_argument("--pip-config", type=Path, help="pip.conf, as for an institute's mirror")
-    parser.add_argument("--prefix", default="evenhand-", help="how the names of images begin")
+    parser.add_argument("--prefix", default=containers.PREFIX, help="how the names of images begin")
     parser.add_argument("--archive", type=Path, help="folder for .tar files, or .sif for Apptainer")
     args = parser.parse_args(argv)
     known = [*ENVIRONMENTS, "workflow", "all"]

@@ -132,28 +132,35 @@ def test_a_missing_sif_is_told_and_one_that_is_there_is_an_input(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     way, lock = DEPLOYMENTS["apptainer"], Path("envs/some-cpu.lock")
     assert way.image_file("some-cpu") is None
-    with pytest.raises(BuildError, match=r"results/images/some-cpu\.sif is missing"):
-        way.check_ready("some-cpu", lock, "evenhand-")
-    Path("results/images").mkdir(parents=True)
+    Path("results/images/some-cpu.sif").mkdir(parents=True)  # no image, whatever its name is
+    assert way.image_file("some-cpu") is None
+    with pytest.raises(BuildError) as error:
+        way.check_ready([lock, Path("envs/other-cpu.lock")], "evenhand-")
+    assert str(error.value) == (
+        "There is no results/images/some-cpu.sif and no results/images/other-cpu.sif. Where "
+        "Apptainer is installed, this makes them: "
+        "python containers/build.py --archive results/images some-cpu other-cpu"
+    )
+    Path("results/images/some-cpu.sif").rmdir()
     Path("results/images/some-cpu.sif").touch()
     assert way.image_file("some-cpu") == "results/images/some-cpu.sif"
-    way.check_ready("some-cpu", lock, "evenhand-")
+    way.check_ready([lock], "evenhand-")
 
 
 def test_an_environment_that_the_workflow_s_image_lacks_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(containers, "ENVIRONMENTS", str(tmp_path))
     way, lock = DEPLOYMENTS["workflow image"], Path("envs/some-cpu.lock")
-    with pytest.raises(BuildError, match="has no environment some-cpu"):
-        way.check_ready("some-cpu", lock, "evenhand-")
+    with pytest.raises(BuildError, match="does not hold some-cpu"):
+        way.check_ready([lock], "evenhand-")
     python = tmp_path / "some-cpu/bin/python"
     python.parent.mkdir(parents=True)
     python.touch()
-    way.check_ready("some-cpu", lock, "evenhand-")
+    way.check_ready([lock], "evenhand-")
 
 
 @pytest.mark.parametrize("way", ["virtual environment", "conda"])
 def test_what_is_built_on_the_spot_needs_nothing_before(way):
-    DEPLOYMENTS[way].check_ready("some-cpu", Path("envs/some-cpu.lock"), "evenhand-")
+    DEPLOYMENTS[way].check_ready([Path("envs/some-cpu.lock")], "evenhand-")
     assert DEPLOYMENTS[way].image_file("some-cpu") is None
 
 

@@ -24,7 +24,7 @@ def main(argv: list[str]) -> None:
     begin = time.monotonic()
     try:
         python, package = locks.check_pins(args.environment, args.lock)
-        deployment.check_ready(args.lock.stem, args.lock, args.image_prefix)
+        deployment.check_ready([args.lock], args.image_prefix)
         made = deployment.make(
             args.lock,
             python=python,

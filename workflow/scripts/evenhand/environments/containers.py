@@ -14,6 +14,7 @@ import io
 import json
 import os
 import select
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -31,6 +32,7 @@ ENGINES = ("docker", "podman")
 ENVIRONMENTS = "/opt/evenhand/environments"  # where images hold them, see containers/Containerfile
 NOBODY = 65532  # the user of an image; runs are the caller's, unless that is root
 NOT_STARTED = 125  # exit status of both engines where they, and not the program, fail
+PREFIX = "evenhand-"  # of an image's name, unless the configuration has another one
 BASE = "org.opencontainers.image.base.digest"  # label of an image: what it was built from
 LABEL = "evenhand.folder"  # of a container: the folder that the Snakemake was started in
 WRITTEN = Path("results/containers")  # what containers write lies in here until they end
@@ -108,16 +110,24 @@ def inspect(engine: str, name: str) -> Image | None:
     return Image(engine, digest, int(size), json.loads(labels) or {})
 
 
-def find_image(prefix: str, lock: Path) -> Image:
-    """The image for a lock, or a ContainerError."""
-    name = image_name(prefix, lock)
-    for engine in (answering := engines()):
-        if image := inspect(engine, name):
-            return image
-    raise ContainerError(
-        f"There is no image {name} in {' or '.join(answering)}. "
-        f"This builds it: python containers/build.py --prefix {prefix} {lock.stem}"
-    )
+def find_images(prefix: str, *locks: Path) -> list[Image]:
+    """The image for each lock, or a ContainerError that names all for which there is none."""
+    found, missing, answering = [], [], engines()
+    for lock in locks:
+        name = image_name(prefix, lock)
+        if image := next(filter(None, (inspect(engine, name) for engine in answering)), None):
+            found.append(image)
+        else:
+            missing.append((name, lock.stem))
+    if missing:
+        names, environments = zip(*missing, strict=True)
+        option = [] if prefix == PREFIX else ["--prefix", prefix]
+        build = shlex.join(["python", "containers/build.py", *option, *environments])
+        raise ContainerError(
+            f"There is no image {' and no '.join(names)} in {' or '.join(answering)}. "
+            f"This builds {'it' if len(missing) == 1 else 'them'}: {build}"
+        )
+    return found
 
 
 def apptainer() -> str:

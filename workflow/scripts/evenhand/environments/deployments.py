@@ -67,7 +67,7 @@ class Deployment(ABC):
         """Remove what still runs for an earlier Snakemake that was killed in a folder."""
         return None
 
-    def check_ready(self, competitor: str, lock: Path, image_prefix: str) -> None:
+    def check_ready(self, locks: Sequence[Path], image_prefix: str) -> None:
         """Raise BuildError or ContainerError if `make` will not find what others have to make."""
         return None
 
@@ -142,14 +142,15 @@ class Apptainer(Deployment):
 
     def image_file(self, competitor: str) -> str | None:
         sif = self._sif(competitor)
-        return str(sif) if sif.exists() else None
+        return str(sif) if sif.is_file() else None
 
-    def check_ready(self, competitor: str, lock: Path, image_prefix: str) -> None:
-        sif = self._sif(competitor)
-        if not sif.exists():
+    def check_ready(self, locks: Sequence[Path], image_prefix: str) -> None:
+        images = {lock.stem: self._sif(lock.stem) for lock in locks}
+        if missing := [name for name, sif in images.items() if not sif.is_file()]:
             raise BuildError(
-                f"The image {sif} is missing. Where Apptainer is installed this makes it: "
-                f"python containers/build.py --archive {sif.parent} {competitor}"
+                f"There is no {' and no '.join(str(images[name]) for name in missing)}. Where "
+                f"Apptainer is installed, this makes {'it' if len(missing) == 1 else 'them'}: "
+                f"python containers/build.py --archive results/images {' '.join(missing)}"
             )
 
 
@@ -175,7 +176,7 @@ class Docker(Deployment):
         return [*command, "--", *ISOLATED]
 
     def make(self, lock: Path, *, image_prefix: str, **other) -> Made:
-        image = containers.find_image(image_prefix, lock)
+        (image,) = containers.find_images(image_prefix, lock)
         start = [*containers.command(image.engine, image.id), containers.python_of(lock.stem)]
         base = image.labels.get(containers.BASE)
         return Made(start, image.engine, image.bytes, image=image.id, base=base)
@@ -183,8 +184,8 @@ class Docker(Deployment):
     def remove_left(self, folder: Path) -> None:
         containers.remove_left(folder)
 
-    def check_ready(self, competitor: str, lock: Path, image_prefix: str) -> None:
-        containers.find_image(image_prefix, lock)
+    def check_ready(self, locks: Sequence[Path], image_prefix: str) -> None:
+        containers.find_images(image_prefix, *locks)
 
 
 class WorkflowImage(Deployment):
@@ -199,9 +200,11 @@ class WorkflowImage(Deployment):
         inside = Path(containers.python_of(lock.stem))
         return Made([inside], self.name, building.size_on_disk(inside.parents[1]))
 
-    def check_ready(self, competitor: str, lock: Path, image_prefix: str) -> None:
-        if not Path(containers.python_of(competitor)).exists():
-            raise BuildError(f"The image that this runs in has no environment {competitor}.")
+    def check_ready(self, locks: Sequence[Path], image_prefix: str) -> None:
+        names = [lock.stem for lock in locks]
+        missing = [name for name in names if not Path(containers.python_of(name)).exists()]
+        if missing:
+            raise BuildError(f"The image that this runs in does not hold {', '.join(missing)}.")
 
 
 DEPLOYMENTS = {

@@ -273,16 +273,15 @@ class Jobs:
         ]
 
     def check_images(self, due: Sequence) -> None:
-        """Refuse in one line to start if an image is missing that one of the due jobs looks for."""
-        for job in due:
-            if job.rule.name == "environment":
-                name = _competitor(job.wildcards)
-                lock = self.experiment.root / f"envs/{name}.lock"
-                prefix = self.experiment.config["image_prefix"]
-                try:
-                    self.deployment.check_ready(name, lock, prefix)
-                except (BuildError, ContainerError) as error:
-                    raise WorkflowError(str(error)) from None
+        """Refuse in one line to start if images are missing that the due jobs look for."""
+        jobs = [job for job in due if job.rule.name == "environment"]
+        names = sorted(_competitor(job.wildcards) for job in jobs)
+        locks = [self.experiment.root / f"envs/{name}.lock" for name in names]
+        if locks:
+            try:
+                self.deployment.check_ready(locks, self.experiment.config["image_prefix"])
+            except (BuildError, ContainerError) as error:
+                raise WorkflowError(str(error)) from None
 
 
 def _round(wildcards) -> Round:
