@@ -317,6 +317,9 @@ def test_other_arguments_for_apptainer_make_no_other_receipt(in_apptainer, with_
 
 
 def test_another_sif_makes_another_receipt(in_apptainer, with_apptainer):
+    asked = ["--sdm", "apptainer", "--", *RECORDS]
+    (in_apptainer / "results/images/numpy-cpu.sif").touch()
+    assert planned(in_apptainer, *asked, **with_apptainer) == {}, "it is the same"
     with open(in_apptainer / "results/images/numpy-cpu.sif", "a") as sif:
         sif.write("\n")  # another file, of which Apptainer reads the same
     asked = ["--sdm", "apptainer", "--", "results/environments/numpy-cpu.json"]

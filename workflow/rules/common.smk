@@ -56,10 +56,11 @@ wildcard_constraints:
     nodes=r"[\w.-]+",
 
 
-def make_again(path):
-    """Have Snakemake make a file again that an earlier start left damaged or incomplete."""
-    if path in AGAIN and path not in workflow.dag.forcefiles:
-        logger.warning(f"{path}: {AGAIN[path]}, so it is made again")
+def make_again(path, why=None):
+    """Have Snakemake make a file again: for this reason, or if an earlier start left it so."""
+    why = why or AGAIN.get(path)
+    if why and path not in workflow.dag.forcefiles:
+        logger.warning(f"{path}: {why}, so it is made again")
         workflow.dag.forcefiles.add(path)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from abc import ABC, abstractmethod
@@ -60,8 +61,12 @@ class Deployment(ABC):
         """
 
     def image_file(self, competitor: str) -> str | None:
-        """The image file that an environment is, if it is there: another makes another receipt."""
+        """The image file that an environment is, if it is there."""
         return None
+
+    def has_replaced(self, lock: Path, image_prefix: str, receipt: Path) -> bool:
+        """Whether the image is not the one of the receipt, which is there, any more."""
+        return False
 
     def remove_left(self, folder: Path) -> None:
         """Remove what still runs for an earlier Snakemake that was killed in a folder."""
@@ -144,6 +149,12 @@ class Apptainer(Deployment):
         sif = self._sif(competitor)
         return str(sif) if sif.is_file() else None
 
+    def has_replaced(self, lock: Path, image_prefix: str, receipt: Path) -> bool:
+        sif = self._sif(lock.stem)
+        # Of gigabytes a digest takes seconds: only where the date leaves it open.
+        newer = sif.is_file() and sif.stat().st_mtime > receipt.stat().st_mtime
+        return newer and f"sha256:{sha256(sif)}" != json.loads(receipt.read_text()).get("image")
+
     def check_ready(self, locks: Sequence[Path], image_prefix: str) -> None:
         images = {lock.stem: self._sif(lock.stem) for lock in locks}
         if missing := [name for name, sif in images.items() if not sif.is_file()]:
@@ -180,6 +191,12 @@ class Docker(Deployment):
         start = [*containers.command(image.engine, image.id), containers.python_of(lock.stem)]
         base = image.labels.get(containers.BASE)
         return Made(start, image.engine, image.bytes, image=image.id, base=base)
+
+    def has_replaced(self, lock: Path, image_prefix: str, receipt: Path) -> bool:
+        was = json.loads(receipt.read_text())
+        name = containers.image_name(image_prefix, lock)
+        now = shutil.which(was["deployment"]) and containers.inspect(was["deployment"], name)
+        return bool(now) and now.id != was["image"]
 
     def remove_left(self, folder: Path) -> None:
         containers.remove_left(folder)

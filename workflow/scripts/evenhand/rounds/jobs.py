@@ -16,11 +16,13 @@ from snakemake.io import ancient
 from evenhand.core import axes
 from evenhand.core.config import AXES
 from evenhand.core.experiment import Experiment
+from evenhand.core.files import read_json
 from evenhand.core.identity import Competitor, Round
 from evenhand.environments.containers import ContainerError
 from evenhand.environments.deployments import Deployment
 from evenhand.environments.locks import BuildError
 from evenhand.rounds.launching import assignments, launch_options
+from evenhand.rounds.leftovers import RECEIPT
 from evenhand.rounds.schedule import Schedule
 from toolbox.launch import RECORDED
 from toolbox.settings import Settings
@@ -32,7 +34,7 @@ class Jobs:
 
     `all_rounds`: gives the experiment with all of its rounds, or has Snakemake ask again later.
     `code`: the folder workflow/, as seen from the working directory. `toolbox`: the files that all
-    trainers run on. `make_again`: has Snakemake make a file again, if it must be.
+    trainers run on. `make_again`: has Snakemake make a file again, if it must be, or for a reason.
     """
 
     experiment: Experiment
@@ -41,7 +43,7 @@ class Jobs:
     deployment: Deployment
     code: str
     toolbox: Sequence[str]
-    make_again: Callable[[str], None]
+    make_again: Callable[..., None]
 
     # ---- Of all ----------------------------------------------------------
 
@@ -139,11 +141,22 @@ class Jobs:
         return shlex.join(map(str, command))
 
     def image_file(self, wildcards) -> list[str]:
-        """The image file that its environment is, if it is there: another makes another receipt."""
+        """The image file that its environment is, if it is there: another makes another receipt.
+
+        By what is in it, and not by its date.
+        """
         name = _competitor(wildcards)
-        self.make_again(f"results/environments/{name}.json")
+        receipt, prefix = (
+            f"results/environments/{name}.json",
+            self.experiment.config["image_prefix"],
+        )
+        self.make_again(receipt)
+        if read_json(Path(receipt), RECEIPT) and self.deployment.has_replaced(
+            self.experiment.root / f"envs/{name}.lock", prefix, Path(receipt)
+        ):
+            self.make_again(receipt, "its image is another one now")
         path = self.deployment.image_file(name)
-        return [path] if path else []
+        return [ancient(path)] if path else []
 
     def programs(self, wildcards) -> str:
         """The programs that its framework calls, each as NAME=PACKAGE."""
