@@ -86,18 +86,25 @@ def about_base(engine: str, name: str) -> dict[str, str]:
         digests = "{{range .RepoDigests}}{{println .}}{{end}}{{.Id}}"
         ask = [engine, "image", "inspect", "--format", digests, name]
     if subprocess.run(ask, capture_output=True).returncode:
-        subprocess.run([engine, "pull", name], check=False)
+        if subprocess.run([engine, "pull", name]).returncode:
+            why = f"not here and was not pulled; {engine} says why above."
+            raise containers.ContainerError(
+                f"The base image {name} is {why} Another one: --base IMAGE.{named_proxies()}"
+            )
     first, *_ = said(*ask).splitlines()
     _, at, digest = first.partition("@")
-    if engine == "buildah":
-        container = said(engine, "from", "--pull-never", name)
-        try:
-            seen = said(engine, "run", container, "--", "python3", "-c", LOOK)
-        finally:
-            said(engine, "rm", container)
-    else:
-        run = [engine, "run", "--rm", "--network", "none", "--entrypoint", "python3"]
-        seen = said(*run, name, "-c", LOOK)
+    try:
+        if engine == "buildah":
+            container = said(engine, "from", "--pull-never", name)
+            try:
+                seen = said(engine, "run", container, "--", "python3", "-c", LOOK)
+            finally:
+                said(engine, "rm", container)
+        else:
+            run = [engine, "run", "--rm", "--network", "none", "--entrypoint", "python3"]
+            seen = said(*run, name, "-c", LOOK)
+    except containers.ContainerError as error:
+        raise containers.ContainerError(f"{name} has no python3 that starts: {error}") from None
     python, libc = seen.split(" ", 1)
     if not python.startswith(f"{locks.PYTHON}."):
         raise containers.ContainerError(f"{name} has Python {python}, not {locks.PYTHON}")
@@ -113,7 +120,7 @@ def about_base(engine: str, name: str) -> dict[str, str]:
 def is_there(engine: str, name: str, recipe: str) -> bool:
     """Whether an engine has an image of this name, built by this recipe."""
     image = None if engine == "buildah" else containers.inspect(engine, name)
-    return image is not None and image.labels.get("evenhand.recipe") == recipe
+    return image is not None and image.labels.get(containers.RECIPE) == recipe
 
 
 def build(engine: str, image: str, base: dict[str, str], args: argparse.Namespace) -> str:
@@ -154,15 +161,23 @@ def build(engine: str, image: str, base: dict[str, str], args: argparse.Namespac
         command += [word for name in proxies() for word in ("--build-arg", name)]
     for key, value in arguments.items():
         command += ["--build-arg", f"{key}={value}"]
-    for secret, file in (("certificates", args.ca_certificates), ("pip", args.pip_config)):
-        if file:
-            command += ["--secret", f"id={secret},src={file.absolute()}"]
+    for secret, path in (("certificates", args.ca_certificates), ("pip", args.pip_config)):
+        if path:
+            command += ["--secret", f"id={secret},src={path.absolute()}"]
     # Docker's older builder knows neither mounts nor stages that can be left out.
     if subprocess.run([*command, ROOT], env=os.environ | {"DOCKER_BUILDKIT": "1"}).returncode:
         why = f"{engine} says why above.{named_proxies()}"
         raise containers.ContainerError(f"{name} was not built; {why}")
     print(f"built {name} with {engine}", flush=True)
     return name
+
+
+def is_archived(engine: str, name: str, sif: Path) -> bool:
+    """Whether a .sif holds the environment of an engine's image: it would be another file anew."""
+    image = None if engine == "buildah" else containers.inspect(engine, name)
+    recipe = image and image.labels.get(containers.RECIPE)
+    there = recipe and sif.is_file() and shutil.which(containers.apptainer())
+    return bool(there) and containers.labels_of_sif(sif).get(containers.RECIPE) == recipe
 
 
 def archive(engine: str, name: str, path: Path) -> Path:
@@ -186,6 +201,14 @@ def archive(engine: str, name: str, path: Path) -> Path:
     return sif
 
 
+def file(text: str) -> Path:
+    """A file that is there, for argparse."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return path
+
+
 def main(argv: list[str]) -> None:
     usage, _, details = __doc__.partition("\n\n")
     parser = argparse.ArgumentParser(
@@ -193,8 +216,8 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("images", nargs="*", metavar="IMAGE")
     parser.add_argument("--base", default=BASE, help=f"image with Python 3.11, in place of {BASE}")
-    parser.add_argument("--ca-certificates", type=Path, help="of a proxy that inspects TLS (.pem)")
-    parser.add_argument("--pip-config", type=Path, help="pip.conf, as for an institute's mirror")
+    parser.add_argument("--ca-certificates", type=file, help="of a proxy that inspects TLS (.pem)")
+    parser.add_argument("--pip-config", type=file, help="pip.conf, as for an institute's mirror")
     parser.add_argument("--prefix", default=containers.PREFIX, help="how the names of images begin")
     parser.add_argument("--archive", type=Path, help="folder for .tar files, or .sif for Apptainer")
     args = parser.parse_args(argv)
@@ -208,8 +231,12 @@ def main(argv: list[str]) -> None:
         for image in images:
             name = build(engine, image, base, args)
             if args.archive:
-                print(f"wrote {archive(engine, name, args.archive / f'{image}.tar')}")
-    except (containers.ContainerError, Refused) as error:
+                path = args.archive / f"{image}.tar"
+                if image != "workflow" and is_archived(engine, name, path.with_suffix(".sif")):
+                    print(f"{path.with_suffix('.sif')} is there already")
+                else:
+                    print(f"wrote {archive(engine, name, path)}")
+    except (containers.ContainerError, Refused, OSError) as error:
         sys.exit(str(error))
 
 

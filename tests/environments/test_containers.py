@@ -144,15 +144,42 @@ def test_labels_are_of_the_last_build_whatever_layers_the_engine_has_kept(engine
     subprocess.run(forget, env=os.environ | engine, check=True, stdout=subprocess.DEVNULL)
 
 
-def test_a_base_with_another_python_is_refused_in_one_line(tmp_path):
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (
+            '[ "$1" = run ] && echo 3.13.1 glibc 2.41 || echo sha256:0',
+            "some has Python 3.13.1, not",
+        ),
+        (
+            '[ "$1" = run ] && { echo no python3 >&2; exit 127; } || echo sha256:0',
+            "some has no python3 that starts: docker run --rm failed: no python3",
+        ),
+        (
+            '[ "$2" = --quiet ] || exit 1',
+            "The base image some is not here and was not pulled; docker says why above.",
+        ),
+    ],
+    ids=["another Python", "no Python", "not there"],
+)
+def test_a_base_that_cannot_be_built_from_is_refused_in_one_line(tmp_path, answers, said):
     engine = tmp_path / "docker"
-    engine.write_text('#!/bin/sh\n[ "$1" = run ] && echo 3.13.1 glibc 2.41 || echo sha256:0\n')
+    engine.write_text(f"#!/bin/sh\n{answers}\n")
     engine.chmod(0o755)
-    command = [sys.executable, ROOT / "containers/build.py", "--base", "newer", "numpy-cpu"]
+    command = [sys.executable, ROOT / "containers/build.py", "--base", "some", "numpy-cpu"]
     environment = os.environ | first_on_path(tmp_path)
     run = subprocess.run(command, env=environment, text=True, capture_output=True)
     assert run.returncode == 1
-    assert run.stderr == "newer has Python 3.13.1, not 3.11\n"
+    assert run.stderr.startswith(said) and run.stderr.count("\n") == 1
+
+
+@pytest.mark.fast
+def test_a_secret_that_is_not_there_is_told_before_anything_is_built():
+    command = [sys.executable, ROOT / "containers/build.py", "--ca-certificates", "none.pem"]
+    run = subprocess.run(command, text=True, capture_output=True)
+    assert run.returncode == 2
+    assert "--ca-certificates: there is no file none.pem" in run.stderr
 
 
 def test_an_image_holds_no_cache_no_compiler_and_no_certificates_of_ours(engine, images):
@@ -297,6 +324,14 @@ def test_runtime_docker_ends_in_a_report_and_records_tell_the_image(in_docker, e
         round_file = in_docker / "results/rounds/controlled/baseline/0.json"
         opened = json.loads(round_file.read_text())
         assert environment.machine["node"] == opened["machine"]["node"]
+
+
+def test_a_sif_of_the_same_image_is_kept(in_apptainer, with_apptainer):
+    sif = in_apptainer / "results/images/numpy-cpu.sif"
+    before = sif.stat().st_mtime_ns
+    asked = ["--archive", sif.parent, "numpy-cpu"]
+    assert f"{sif} is there already" in build(in_apptainer, with_apptainer, *asked)
+    assert sif.stat().st_mtime_ns == before
 
 
 def test_apptainer_runs_the_same_images_and_records_tell_the_file(in_apptainer, engine):

@@ -126,6 +126,19 @@ def test_a_container_is_given_the_job_s_folders_files_and_variables(tmp_path, mo
     }
 
 
+def test_an_interrupted_container_leaves_no_traceback(tmp_path, monkeypatch, capfd):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(containers, "run", interrupted)
+    monkeypatch.setattr(containers, "engines", lambda names: names)
+    receipt = tmp_path / "receipt.json"
+    receipt.write_text('{"device": "cpu", "deployment": "docker"}')
+    flags = f"--starter 1 --receipt {receipt} --write {tmp_path}/out -- x"
+    assert container.main(flags.split()) == 130
+    assert capfd.readouterr() == ("", "")
+
+
 # ---- What is not there -----------------------------------------------
 
 

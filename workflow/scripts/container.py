@@ -42,6 +42,8 @@ def main(argv: list[str]) -> int:
     except containers.ContainerError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # the user's, to Snakemake and all that it has started
+        return 130
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ NOBODY = 65532  # the user of an image; runs are the caller's, unless that is ro
 NOT_STARTED = 125  # exit status of both engines where they, and not the program, fail
 PREFIX = "evenhand-"  # of an image's name, unless the configuration has another one
 BASE = "org.opencontainers.image.base.digest"  # label of an image: what it was built from
+RECIPE = "evenhand.recipe"  # label of an image: the digest of all that decides on its environment
 LABEL = "evenhand.folder"  # of a container: the folder that the Snakemake was started in
 WRITTEN = Path("results/containers")  # what containers write lies in here until they end
 # Run in a container, around its program: it ends with the standard input, which the engine closes
@@ -135,13 +136,13 @@ def apptainer() -> str:
     return next(filter(shutil.which, ("apptainer", "singularity")), "apptainer")
 
 
-def base_of_sif(sif: Path) -> str | None:
-    """The digest of the image that the one in a .sif was built from, if its labels say so."""
+def labels_of_sif(sif: Path) -> dict[str, str]:
+    """The labels of the image in a .sif; none where Apptainer cannot read it."""
     ask = [apptainer(), "inspect", "--json", "--labels", sif]
     found = subprocess.run(ask, capture_output=True, text=True)
     if found.returncode:  # why Apptainer fails is told when its Python is started
-        return None
-    return json.loads(found.stdout)["data"]["attributes"]["labels"].get(BASE)
+        return {}
+    return json.loads(found.stdout)["data"]["attributes"]["labels"]
 
 
 # ---- Runs ------------------------------------------------------------

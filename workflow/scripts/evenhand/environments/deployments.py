@@ -142,7 +142,7 @@ class Apptainer(Deployment):
         # As Snakemake starts it for a job: in a shell's line, where arguments may hold variables.
         line = f'exec {containers.apptainer()} exec --home "$0" {apptainer_args} "$@"'
         start = ["bash", "-c", line, os.getcwd(), sif, containers.python_of(lock.stem)]
-        digest, base = f"sha256:{sha256(sif)}", containers.base_of_sif(sif)
+        digest, base = f"sha256:{sha256(sif)}", containers.labels_of_sif(sif).get(containers.BASE)
         return Made(start, self.name, sif.stat().st_size, image=digest, base=base)
 
     def image_file(self, competitor: str) -> str | None:
