@@ -25,7 +25,7 @@ def write_tables(
     with whole_audit.called_results(results):
         here = whole_audit.RESULTS
         files = records(experiment, here)
-        audit = whole_audit.findings_about(files, experiment.excluded, experiment.root)
+        audit = whole_audit.audit_of(files, experiment.excluded, experiment.root).table()
         made, failed = tables(experiment, here, audit)
         for name, table in made.items():
             if name == MARKDOWN:

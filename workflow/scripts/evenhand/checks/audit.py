@@ -31,7 +31,8 @@ class Audit:
         self.rows: list[dict] = []
         self.record_schema, self.round_schema = validator("record"), validator("round")
         self.core_flops: dict[str, float] = {}  # what machines can do, by their fingerprints
-        self.seen: dict[str, Path] = {}  # the ids of records, and their files
+        self.seen: dict[str, Run | Proof] = {}  # by the ids of records
+        self.runs: dict[Run, Excerpt] = {}
 
     def table(self) -> pd.DataFrame:
         return findings.table(self.rows)
@@ -69,8 +70,15 @@ class Audit:
             self.record(subject, opened.get(subject.of))
         for subject, finding in audit_round.between_rounds(opened, members, self.results):
             self.add(subject, finding)
-        runs = {run: excerpt for of_round in members.values() for run, excerpt in of_round.items()}
-        for subject, finding in audit_round.one_at_a_time(runs, self.results):
+        self.runs = {run: of for of_round in members.values() for run, of in of_round.items()}
+        for subject, finding in audit_round.one_at_a_time(self.runs, self.results):
+            self.add(subject, finding)
+
+    def beside(self, others: "Audit") -> None:
+        """Hold everything against what another audit has read, whose own findings do not count."""
+        for name in self.seen.keys() & others.seen.keys():
+            self.add(self.seen[name], self.same_as(others.seen[name]))
+        for subject, finding in audit_round.beside(self.runs, others.runs, self.results):
             self.add(subject, finding)
 
     def excluded(self, reasons: Mapping[str, str]) -> None:
@@ -98,11 +106,14 @@ class Audit:
             return None
         record = Record.from_dict(content)
         if record.id in self.seen:
-            self.add(subject, Finding("duplicate", f"the same run as {self.seen[record.id]}"))
-        self.seen.setdefault(record.id, path)
+            self.add(subject, self.same_as(self.seen[record.id]))
+        self.seen.setdefault(record.id, subject)
         self.add(subject, *audit_record.check(record, path, subject, self.project))
         self.add(subject, *audit_round.member(record, subject, opened, self.core_flops))
         return record
+
+    def same_as(self, subject: Run | Proof) -> Finding:
+        return Finding("duplicate", f"the same run as {subject.path(self.results)}")
 
     def read(
         self, subject: Run | Proof | Round, path: Path, schema: Draft202012Validator

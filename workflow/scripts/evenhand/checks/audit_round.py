@@ -219,7 +219,9 @@ def between_rounds(
         yield from settings(runs)
         yield from variables(runs)
         yield from usable_cores(runs)
-        yield from copies(runs, results)
+        for run, other in copies(runs):
+            first, again = sorted([run, other])
+            yield again, copy_of(first, results)
     yield from one_hardware_a_boot(
         {run: of for runs in members.values() for run, of in runs.items()}
     )
@@ -277,8 +279,8 @@ def unlike_most(
                 yield run, here, usual
 
 
-def copies(runs: Mapping[Run, Excerpt], results: Path) -> Found:
-    """No run's losses are those of another round, or nearly."""
+def copies(runs: Mapping[Run, Excerpt]) -> Iterator[tuple[Run, Run]]:
+    """Runs of a track and scenario whose losses are those of another round, or nearly."""
     enough = {run: losses for run, of in runs.items() if len(losses := of.losses) >= FEWEST}
     in_order = sorted((losses, run) for run, losses in enough.items())
     for place, (losses, run) in enumerate(in_order):
@@ -288,21 +290,46 @@ def copies(runs: Mapping[Run, Excerpt], results: Path) -> Found:
                 break
             near = all(abs(a - b) <= NEAR for a, b in zip(losses, others, strict=False))
             if near and run.of != other.of:
-                first, again = sorted([run, other])
-                found = f"the step losses of {first.path(results)} again, or nearly"
-                yield again, Finding("duplicate", found)
+                yield run, other
+
+
+def copy_of(run: Run, results: Path) -> Finding:
+    return Finding("duplicate", f"the step losses of {run.path(results)} again, or nearly")
+
+
+def beside(runs: Mapping[Run, Excerpt], others: Mapping[Run, Excerpt], results: Path) -> Found:
+    """No run is a copy of others that are not audited, or was timed at the same time as one."""
+    contests: dict[tuple, dict[Run, Excerpt]] = {}
+    for run, excerpt in (runs | others).items():
+        contests.setdefault((run.of.track, run.of.scenario), {})[run] = excerpt
+    alike = [pair for of_contest in contests.values() for pair in copies(of_contest)]
+    for pairs, finding in ((alike, copy_of), (overlapping(runs | others), together_with)):
+        for pair in pairs:
+            for run, other in (pair, reversed(pair)):
+                if run in runs and other in others:
+                    yield run, finding(other, results)
 
 
 def one_at_a_time(excerpts: Mapping[Run, Excerpt], results: Path) -> Found:
     """No two runs at the same time under one stopwatch."""
+    for run, other in overlapping(excerpts):
+        yield run, together_with(other, results)
+        yield other, together_with(run, results)
+
+
+def together_with(run: Run, results: Path) -> Finding:
+    return Finding("clock", f"ran at the same time as {run.path(results)}")
+
+
+def overlapping(excerpts: Mapping[Run, Excerpt]) -> Iterator[tuple[Run, Run]]:
+    """Runs that were timed at the same time under one stopwatch."""
     together: dict[tuple, dict[Run, Excerpt]] = {}
     for run, excerpt in excerpts.items():
         together.setdefault(excerpt.stopwatch, {})[run] = excerpt
     for under_one in together.values():
         for (run, before), (other, after) in pairwise(in_turn(under_one)):
             if pause_between(before, after) < -DATE_SECONDS:
-                yield run, Finding("clock", f"ran at the same time as {other.path(results)}")
-                yield other, Finding("clock", f"ran at the same time as {run.path(results)}")
+                yield run, other
 
 
 def in_turn(excerpts: Mapping[Run, Excerpt]) -> list[tuple[Run, Excerpt]]:

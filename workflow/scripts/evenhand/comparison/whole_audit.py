@@ -53,52 +53,53 @@ def called_results(folder: Path) -> Iterator[None]:
 
 
 def audited(root: Path) -> tuple[pd.DataFrame, dict[Path, list[str]], list[str]]:
-    """Findings about all records in `results`, what is wrong with files of tables, and notes.
+    """Findings about the records in `results`, what is wrong with files of tables, and notes.
 
-    Tables are about what the configuration asks for; there may be other records besides.
+    Tables are about what the configuration asks for. There may be other records besides, made for
+    another configuration, for an earlier opening of a round, or with earlier code: they are named.
     """
     there = {
         kind: sorted(RESULTS.glob(re.sub(r"{\w+}", "*", pattern)))
         for kind, pattern in recomputed.RECORDS.items()
     }
     if not any(recomputed.table_file(RESULTS, name).exists() for name in recomputed.IDENTITY):
-        return findings_about(there, {}, root), {}, ["no table has been made yet"]
+        return audit_of(there, {}, root).table(), {}, ["no table has been made yet"]
     try:
         experiment = saved(CONFIGURATION, root)
     except Refused as error:
         wrong = {CONFIGURATION: [f"no table can be computed again: {error}"]}
-        return findings_about(there, {}, root), wrong, []
+        return audit_of(there, {}, root).table(), wrong, []
     due = recomputed.records(experiment, RESULTS)
-    found = findings_about(due, experiment.excluded, root)
-    again = recomputed.tables(experiment, RESULTS, found)
+    audit = audit_of(due, experiment.excluded, root)
+    again = recomputed.tables(experiment, RESULTS, audit.table())
     wrong = recomputed.edited(RESULTS, experiment.table_form, *again)
     if experiment.config["precision"]:
         first = recomputed.records(replace(experiment, fixed_rounds=()), RESULTS)
         if phrases := precision.changed(experiment, RESULTS, first["runs"], first["rounds"]):
             wrong[CONFIGURATION] = phrases
-    whole = {kind: [*dict.fromkeys([*due[kind], *there[kind]])] for kind in recomputed.RECORDS}
-    if whole != due:
-        found = findings_about(whole, experiment.excluded, root)
-    return found, wrong, [*unusual(experiment.config, root), *beyond(due, there)]
+    beyond = {kind: sorted({*there[kind]} - {*due[kind]}) for kind in due}
+    # These may be at odds with today's rounds and code, since nobody runs them again. No run in the
+    # tables may be one of them, though.
+    audit.beside(audit_of(beyond, {}, root))
+    return audit.table(), wrong, [*unusual(experiment.config, root), *named(beyond)]
 
 
-def findings_about(
-    files: Mapping[str, list[Path]], excluded: Mapping[str, str], root: Path
-) -> pd.DataFrame:
-    """What the audit finds about these runs, rounds and proofs, as results/audit.csv has it."""
+def audit_of(files: Mapping[str, list[Path]], excluded: Mapping[str, str], root: Path) -> Audit:
+    """The audit of these runs, rounds and proofs; its table is what results/audit.csv has."""
     audit = Audit(RESULTS, root)
     audit.everything(files["runs"], files["rounds"], [*files["rehearsals"], *files["restarts"]])
     audit.excluded(excluded)
-    return audit.table()
+    return audit
 
 
-def beyond(due: Mapping[str, list[Path]], there: Mapping[str, list[Path]]) -> list[str]:
-    """How many records lie there that are not due, by kind: a smaller configuration hides them."""
-    kinds = ("runs", "rehearsals", "restarts")
-    records = [path for kind in kinds for path in set(there[kind]) - set(due[kind])]
+def named(beyond: Mapping[str, list[Path]]) -> list[str]:
+    """Which records lie there that are not due: a smaller configuration hides them."""
+    records = [path for kind in ("runs", "rehearsals", "restarts") for path in beyond[kind]]
     rounds = {path.parts[-4:-1] for path in records}
     found = f"{len(records)} records of {len(rounds)} rounds lie there that no table contains"
-    return [f"{RESULTS}/: {found}"] if records else []
+    more = [f"{len(records) - SHOWN} more"] if len(records) > SHOWN else []
+    paths = ", ".join([*map(str, records[:SHOWN]), *more])
+    return [f"{RESULTS}/: {found}: {paths}"] if records else []
 
 
 def unusual(config: dict, root: Path) -> list[str]:
