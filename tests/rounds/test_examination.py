@@ -6,11 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
-from examine import cores, programs, readable
+from examine import programs
+from look_around import cores, readable
 
 from evenhand.core import axes
 from evenhand.core.config import checked
@@ -210,7 +213,6 @@ def examine(tmp_path):
                 *(sys.executable, "-E", "-s", trainers / "examine.py"),
                 *("--environment", tmp_path / "receipt.json", "--lock", lock),
                 *("--examination", tmp_path / "examination.json", "--trainers", trainer),
-                *("--surroundings", tmp_path / "surroundings.json"),
                 # as the rule writes it: both may be empty
                 *("--programs", *needed, "--drivers"),
                 *(f"{major}={driver}" for major, driver in axes.device(device)["drivers"].items()),
@@ -225,14 +227,42 @@ def examine(tmp_path):
     return run
 
 
-def test_who_can_train_is_fit(examine, tmp_path):
-    found = examine()
-    assert found["fit"]
-    assert [finding[0] for finding in found["findings"]] == ["environment", "controlled training"]
-    around = json.loads((tmp_path / "surroundings.json").read_text())
+@pytest.fixture
+def look_around(tmp_path):
+    """Look around, as the rule does it for a competitor in the environment of the tests."""
+
+    def run(gpus: int = 0, trainers: Path = ROOT / "workflow/trainers") -> dict:
+        file = tmp_path / "surroundings.json"
+        program = [sys.executable, "-E", "-s", trainers / "look_around.py"]
+        flags = ["--surroundings", file, "--gpus", str(gpus)]
+        subprocess.run([*program, *flags], check=True, capture_output=True)
+        return json.loads(file.read_text())
+
+    return run
+
+
+@pytest.mark.fast
+def test_what_changes_from_hour_to_hour_is_looked_at_apart(look_around):
+    around = look_around()
     remarks = {"disk", "memory", "cores", "governor", "load", "energy"}
     assert {remark[0] for remark in around["remarks"]} == remarks
     assert around["shared_memory_bytes"] == pytest.approx(shutil.disk_usage("/dev/shm").free, 0.1)
+
+
+@pytest.mark.fast
+def test_the_energy_of_a_gpu_is_looked_at_for_those_who_use_one(look_around, tmp_path):
+    trainers = Path(shutil.copytree(ROOT / "workflow/trainers", tmp_path / "with_nvml"))
+    shutil.copy(ROOT / "tests/support/fake_nvml/pynvml.py", trainers)
+    readable = ["energy of the GPU", True, "readable (gpu)"]
+    assert readable in look_around(1, trainers)["remarks"]
+    assert readable not in look_around(0, trainers)["remarks"]
+
+
+def test_who_can_train_is_fit(examine):
+    found = examine()
+    assert found["fit"]
+    assert [finding[0] for finding in found["findings"]] == ["environment", "controlled training"]
+    assert found["findings"][0][2].startswith("conda: Python 3."), "the deployment"
     assert examine() == found, "rounds would run again for another examination"
 
 
@@ -286,7 +316,7 @@ def test_a_crash_of_the_framework_is_named(examine):
     assert not found["fit"] and "exit status -6" in found["findings"][-1][2]
 
 
-def test_a_gpu_that_a_framework_has_no_kernels_for_is_named_in_the_line(examine, tmp_path):
+def test_a_gpu_that_a_framework_has_no_kernels_for_is_named_in_the_line(examine):
     """What MXNet says on a GPU newer than its wheels, here by a stand-in on a double of NVML."""
     error = "raise RuntimeError('no kernel image is available for execution on the device')"
     found = examine("cuda", change=("run.finish(", f"{error}\nrun.finish("), fake_nvml=True)
@@ -295,8 +325,6 @@ def test_a_gpu_that_a_framework_has_no_kernels_for_is_named_in_the_line(examine,
     assert words["device"] == "A Made-Up GPU, compute capability 8.6"
     line = words["controlled training"]
     assert "on A Made-Up GPU, compute capability 8.6" in line and "no kernel image" in line
-    around = json.loads((tmp_path / "surroundings.json").read_text())
-    assert ["energy of the GPU", True, "readable (gpu)"] in around["remarks"]
 
 
 @pytest.mark.fast
@@ -359,7 +387,9 @@ def test_a_broken_framework_is_named_before_any_round_and_then_excluded(environm
     assert {path.stem for path in folder.glob("results/runs/*/*/*/*.json")} == {"numpy-cpu"}
     page = (folder / "results/report.html").read_text()
     assert "it failed its examination: controlled training fails: broken" in page
-    assert "mxnet-cpu: NO  controlled training fails" in snakemake(folder, "doctor", fails=True)
+    again = snakemake(folder, "doctor", fails=True)
+    assert "mxnet-cpu: NO  controlled training fails" in again
+    assert re.search("mxnet-cpu: examined +ok  20", again), "it was kept"
 
     trainer.write_text(right)
     snakemake(folder)
@@ -389,17 +419,27 @@ def test_a_framework_takes_part_again_once_its_program_is_installed(environments
     assert re.search("mxnet-cpu: program its-cc +ok", snakemake(folder, "doctor", **there))
 
 
-def test_asking_the_doctor_again_runs_no_round_again(environments, tmp_path):
+def test_asking_the_doctor_again_looks_around_again_and_runs_no_round_again(environments, tmp_path):
     folder = checkout(
         tmp_path / "evenhand", environments, tracks=["controlled"], frameworks=["numpy"]
     )
     snakemake(folder, "results/runs.csv")
-    before = (folder / "results/doctor/here/numpy-cpu.surroundings.json").stat().st_mtime_ns
-    output = snakemake(folder, "doctor", "--forcerun", "examine")
+    around = folder / "results/doctor/here/numpy-cpu.surroundings.json"
+    assert not around.exists(), "nobody asked"
+    examination = folder / "results/doctor/here/numpy-cpu.examination.json"
+    os.utime(examination, (time.mktime((2026, 1, 2, 3, 4, 5, 0, 0, -1)),) * 2)
+    snakemake(folder, "doctor")
+    around.write_text('{"node": "that of old", "remarks": []}')
+    assert planned(folder, "doctor") == {"doctor": 1, "look_around": 1}
+    output = snakemake(folder, "doctor")
+    assert "that of old" not in output
+    assert re.search(r"numpy-cpu: examined +ok  2026-01-02 03:04", output)
+    assert re.search("numpy-cpu: environment +ok  virtual environment: Python", output)
     assert re.search("numpy-cpu: controlled training +ok  two steps", output)
     meter = of_processor()  # a remark: the doctor ends well in either case
     said = "NO  not readable here: " if meter.reason else r"ok  readable \("
     assert re.search(f": energy +{said}", output)
-    after = (folder / "results/doctor/here/numpy-cpu.surroundings.json").stat().st_mtime_ns
-    assert after > before, "the doctor did not look again"
+    assert planned(folder, "results/runs.csv") == {}
+    anew = snakemake(folder, "doctor", "--forcerun", "examine")
+    assert "2026-01-02 03:04" not in anew
     assert planned(folder, "results/runs.csv") == {}

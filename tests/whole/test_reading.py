@@ -76,7 +76,6 @@ def test_reading_deletes_cancels_and_writes_nothing(left_behind, slurm, flags):
     [
         (ROUND, "round"),
         ("results/doctor/here/numpy-cpu.examination.json", "examine"),
-        ("results/doctor/here/numpy-cpu.surroundings.json", "examine"),
         ("results/environments/numpy-cpu.json", "environment"),
     ],
 )

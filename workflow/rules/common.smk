@@ -64,6 +64,13 @@ def make_again(path, why=None):
         workflow.dag.forcefiles.add(path)
 
 
+def surroundings_of_now(wildcards):
+    """What is around all competitors, looked at anew by each start that asks the doctor."""
+    paths = files_of_all(f"results/doctor/{NODES}/{{competitor}}.surroundings.json")
+    workflow.dag.forcefiles.update(paths)
+    return paths
+
+
 def whole_machine(wildcards):
     """More threads than any machine has: Snakemake takes it for all, so nothing runs beside a clock.
 

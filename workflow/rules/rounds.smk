@@ -16,7 +16,6 @@ rule examine:
         lock=f"{ENVS}/{{framework}}-{{device}}.lock",
     output:
         examination="results/doctor/{nodes}/{framework}-{device}.examination.json",
-        surroundings="results/doctor/{nodes}/{framework}-{device}.surroundings.json",
     log:
         "logs/examine/{nodes}/{framework}-{device}.log",
     conda:
@@ -35,11 +34,37 @@ rule examine:
         " --environment {input.environment:q}"
         " --lock {input.lock:q}"
         " --examination {output.examination:q}"
-        " --surroundings {output.surroundings:q}"
         " --trainers {input.trainers:q}"
         " --programs {params.programs}"
         " --drivers {params.drivers}"
         " -- {params.options}"
+        " > {log:q} 2>&1"
+
+
+rule look_around:
+    """What is around a competitor where it will run, and may be otherwise in an hour."""
+    input:
+        program=ancient(f"{CODE}/trainers/look_around.py"),
+        toolbox=ancient(TOOLBOX),
+        environment="results/environments/{framework}-{device}.json",
+    output:
+        surroundings="results/doctor/{nodes}/{framework}-{device}.surroundings.json",
+    log:
+        "logs/look_around/{nodes}/{framework}-{device}.log",
+    priority: 1  # before the examinations keep the machine busy
+    conda:
+        "../../envs/{framework}-{device}.yaml"
+    container:
+        "results/images/{framework}-{device}.sif"
+    resources:
+        gpu=JOBS.gpus,
+    params:
+        python=JOBS.python,
+        gpus=JOBS.gpus,
+    shell:
+        "{params.python} {input.program:q}"
+        " --surroundings {output.surroundings:q}"
+        " --gpus {params.gpus}"
         " > {log:q} 2>&1"
 
 
@@ -60,10 +85,10 @@ rule admit:
 
 
 rule doctor:
-    """All examinations, a line each: ok or a remedy."""
+    """All examinations and what is around them now, a line each: ok or a remedy."""
     input:
         examinations=files_of_all(f"results/doctor/{NODES}/{{competitor}}.examination.json"),
-        surroundings=files_of_all(f"results/doctor/{NODES}/{{competitor}}.surroundings.json"),
+        surroundings=surroundings_of_now,
         code=code_of("doctor"),
     log:
         "logs/doctor.log",
@@ -72,6 +97,9 @@ rule doctor:
         MAIN
     params:
         excluded=EXPERIMENT.excluded,
+        kept={
+            name: f"results/doctor/{NODES}/{name}.examination.json" for name in EXPERIMENT.excluded
+        },
         wants_gpu=any(axes.device(device)["gpu"] for device in config["devices"]),
         threads={scenario: of["threads"] for scenario, of in config["scenarios"].items()},
         loaders={name: tuple(of) for name, of in largest_loaders(EXPERIMENT).items()},

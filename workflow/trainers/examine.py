@@ -4,12 +4,11 @@ Runs in the framework's environment, whichever way that is deployed; NumPy and t
 What fails is written down with a remedy, for the rule `admit` to act on: the program itself
 succeeds whenever the examination could be made. The page shows it, so it names no machine and no
 folder. The same competitor on the same kind of machine gets the same examination to the letter;
-what changes from hour to hour is in the surroundings.
+what changes from hour to hour is what `look_around.py` sees.
 """
 
 import argparse
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -23,17 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolbox.energy import REASONS, Meter, of_gpu, of_processor
 from toolbox.launch import start
-from toolbox.machine import (
-    free_memory,
-    governor,
-    load,
-    usable_cores,
-    usable_memory,
-    where,
-    whole_cores,
-)
 from toolbox.nvml import Gpu, NoGpu
 from toolbox.privacy import anonymous
 from toolbox.record import sha256, write
@@ -41,7 +30,6 @@ from toolbox.settings import Settings
 
 IMAGES, LAYERS = 256, [784, 16, 10]  # of the tiny training: two steps
 LAUNCHER = Path(__file__).parent / "toolbox/launch.py"
-DISK_BYTES, MEMORY_BYTES = 1 << 30, 2 << 30
 
 Finding = tuple[str, bool, str]  # what was looked at, whether it passed, in words
 
@@ -59,7 +47,8 @@ def environment(receipt: dict, lock: Path) -> Finding:
         if found != version:
             return "environment", False, f"{name} is {found}, {version} was built in; {again}"
     packages = f"{len(receipt['packages'])} packages as in {lock.name}"
-    return "environment", True, f"Python {platform.python_version()}, {packages}"
+    words = f"{receipt['deployment']}: Python {platform.python_version()}, {packages}"
+    return "environment", True, words
 
 
 def programs(packages: Mapping[str, str], examination: Path) -> list[Finding]:
@@ -227,72 +216,11 @@ def passed(findings: list[Finding]) -> bool:
     return all(ok for _, ok, _ in findings)
 
 
-def remarks(folder: Path) -> list[Finding]:
-    """What does not depend on the competitor. A remark excludes nobody."""
-    free, memory = shutil.disk_usage(folder).free, free_memory()
-    busy = load()[0] / usable_cores()
-    return [
-        ("disk", free > DISK_BYTES, f"{free / 1e9:.1f} GB free; records and pictures take 1 GB"),
-        (
-            "memory",
-            memory > MEMORY_BYTES,
-            f"{memory / 1e9:.1f} GB free, of {usable_memory() / 1e9:.1f} GB that may be used; "
-            "a framework takes up to 2 GB",
-        ),
-        ("cores", *cores(usable_cores(), whole_cores())),
-        (
-            "governor",
-            governor() in (None, "performance"),
-            f"{governor() or 'not shown'}; steady clocks come with `performance`",
-        ),
-        ("load", busy < 0.5, f"{busy:.1f} runnable processes a core; close what else runs"),
-        ("energy", *readable(of_processor())),
-    ]
-
-
-def cores(usable: float, whole: int) -> tuple[bool, str]:
-    """Whether as many cores can be kept busy as there are to run on, and in words how many.
-
-    A quota of processor time stops all threads for the rest of a period once they have used it up.
-    """
-    words = f"{usable:g} of the machine's {os.cpu_count()} can be used"
-    if usable < whole:
-        words += (
-            f": a control group's quota, on {whole}; whole ones make steadier clocks (docker run "
-            "--cpuset-cpus instead of --cpus, a node for oneself)"
-        )
-    return usable >= whole, words
-
-
-def shared_memory() -> int:
-    """Bytes free where the workers of a data loader leave their batches; 0 without such a place."""
-    try:
-        return shutil.disk_usage("/dev/shm").free
-    except OSError:
-        return 0
-
-
-def energy_of_gpu() -> list[Finding]:
-    """A remark on the GPU that a trainer would see, if there is one."""
-    try:
-        return [("energy of the GPU", *readable(of_gpu(Gpu())))]
-    except NoGpu:
-        return []
-
-
-def readable(meter: Meter) -> tuple[bool, str]:
-    """Whether a meter shows anything, and in words what, or why not and what helps."""
-    if meter.reason:
-        return False, f"not readable here: {REASONS[meter.reason]}"
-    return True, f"readable ({', '.join(meter.description()['domains'])})"
-
-
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--environment", type=Path, required=True, help="the receipt")
     parser.add_argument("--lock", type=Path, required=True, help="what it was built from")
     parser.add_argument("--examination", type=Path, required=True, help="where it goes")
-    parser.add_argument("--surroundings", type=Path, required=True, help="where remarks go")
     parser.add_argument("--trainers", type=Path, nargs="+", required=True, help="to be tried")
     parser.add_argument("--programs", nargs="*", default=[], metavar="NAME=PACKAGE", help="needed")
     parser.add_argument("--drivers", nargs="*", default=[], metavar="CUDA=DRIVER", help="oldest")
@@ -312,16 +240,7 @@ def main(argv: list[str]) -> None:
         "fit": passed(findings),
         "findings": findings,
     }
-    around = {
-        "node": where()["node"],
-        "remarks": remarks(args.examination.parent),
-        "shared_memory_bytes": shared_memory(),
-        "usable_cores": usable_cores(),
-    }
-    if "--gpu" in args.options:
-        around["remarks"] += energy_of_gpu()
-    print(json.dumps(examination | around, indent=1))
-    write(args.surroundings, around)
+    print(json.dumps(examination, indent=1))
     write(args.examination, examination)
 
 

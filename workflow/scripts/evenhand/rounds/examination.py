@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,10 +56,10 @@ def lines(
 ) -> list[str]:
     """A line for each finding about a competitor, for each node's last remarks, for all others.
 
-    ``examinations`` and ``surroundings`` as workflow/trainers/examine.py leaves them, those of a
-    competitor at the same place. ``others``: remarks by what they are about, the scheduler say:
-    subject, whether all is well, and words. ``loaders``: the largest of each competitor that has
-    one. ``threads``: what each scenario asks for.
+    ``examinations`` and ``surroundings`` as workflow/trainers/examine.py and look_around.py leave
+    them, those of a competitor at the same place. ``others``: remarks by what they are about, the
+    scheduler say: subject, whether all is well, and words. ``loaders``: the largest of each
+    competitor that has one. ``threads``: what each scenario asks for.
     """
     rows = [
         (examination["competitor"], *finding)
@@ -81,6 +82,12 @@ def lines(
     rows += [(*about, *rest) for about, rest in remarks.items()]
     rows += [(about, *remark) for about, found in (others or {}).items() for remark in found]
     return [f"{of}: {what:<20}{'ok' if ok else 'NO':<4}{words}" for of, what, ok, words in rows]
+
+
+def examined(file: Path) -> tuple[str, bool, str]:
+    """When an examination was made: it is kept, and may be older than what is around it."""
+    made = datetime.fromtimestamp(file.stat().st_mtime)
+    return "examined", True, made.isoformat(" ", "minutes")
 
 
 def enough_shared_memory(loader: Loader, free: int) -> tuple[str, bool, str]:

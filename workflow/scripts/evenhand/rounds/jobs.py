@@ -177,8 +177,7 @@ class Jobs:
     def trainers(self, wildcards) -> list[str]:
         """Its trainers in the tracks that it takes part in; an edit examines nobody again."""
         name = _competitor(wildcards)
-        for kind in ("examination", "surroundings"):
-            self.make_again(f"results/doctor/{wildcards.nodes}/{name}.{kind}.json")
+        self.make_again(f"results/doctor/{wildcards.nodes}/{name}.examination.json")
         return [
             ancient(self._trainer(track, wildcards.framework))
             for track in self.experiment.config["tracks"]

@@ -96,7 +96,6 @@ def damaged(results: Path, nodes: str) -> list[Path]:
         "rounds/*/*/*.json": ROUND,
         "rounds.json": FIXED,
         f"doctor/{nodes}/*.examination.json": EXAMINATION,
-        f"doctor/{nodes}/*.surroundings.json": ("node", "remarks"),
         "environments/*.json": RECEIPT,
     }
     return [
