@@ -1034,6 +1034,57 @@ def test_every_way_in_which_runs_were_deployed_is_told(results):
     assert told() == ["virtual environment", "conda, virtual environment", "virtual environment"]
 
 
+PIP, SNAKEMAKE = "pip install -r requirements.txt && ", "snakemake --cores 4"
+BUILD, CONFIGURATION = "python containers/build.py", " --configfile again.yaml"
+NAMES = "pytorch-cpu mxnet-cpu numpy-cpu"
+DOCKER = f"{PIP}{BUILD} --prefix evenhand- {NAMES} && {SNAKEMAKE}{CONFIGURATION}"
+AGAIN = {
+    "virtual environment": PIP + SNAKEMAKE + CONFIGURATION,
+    "conda": f"{PIP}{SNAKEMAKE} --sdm conda{CONFIGURATION}",
+    "apptainer": f"{PIP}{BUILD} --archive results/images {NAMES} && "
+    f"{SNAKEMAKE} --sdm apptainer{CONFIGURATION}",
+    "docker": DOCKER,
+    "podman": DOCKER,
+    "workflow image": f"{PIP}cp again.yaml config/config.yaml && {BUILD} workflow && mkdir -p out"
+    ' && docker run --rm --hostname "$(hostname)" --user "$(id -u):$(id -g)"'
+    ' --volume "$PWD/out:/evenhand" evenhand-workflow:latest',
+}
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("way", [*DEPLOYMENTS, "podman"])
+def test_the_line_to_run_again_deploys_as_the_runs_were(way, results):
+    results.config["runtime"] = "docker" if way in containers.ENGINES else "environment"
+    results.runs["deployment"] = way
+    assert report.again(results) == AGAIN[way]
+    page = made_up.html(results)
+    assert f"<code>{html.escape(AGAIN[way], quote=False)}</code>" in page.replace("&#34;", '"')
+    assert LANGUAGES["en"]["again"]["one_way"] not in page
+
+
+@pytest.mark.fast
+def test_of_several_ways_the_most_frequent_is_run_again_and_said_to_be_one_of_them(results):
+    """Whatever the configuration says, which is that of the last start."""
+    results.runs["deployment"] = "virtual environment"
+    results.runs.loc[results.runs["round"] == 1, "deployment"] = "podman"
+    assert report.again(results) == AGAIN["virtual environment"]
+    assert LANGUAGES["en"]["again"]["one_way"] in made_up.html(results)
+    results.config["runtime"] = "docker"
+    assert report.again(results) == AGAIN["virtual environment"] + " --config runtime=environment"
+    results.config["runtime"] = "environment"
+    results.runs.loc[results.runs["round"] > 0, "deployment"] = "podman"
+    assert report.again(results) == DOCKER + " --config runtime=docker"
+
+
+@pytest.mark.fast
+def test_apptainer_is_to_pass_gpus_on_where_some_are_configured(results):
+    results.runs["deployment"] = "apptainer"
+    results.experiment = Experiment(results.config | {"devices": ["cpu", "cuda"]})
+    said = report.again(results)
+    assert "pytorch-cuda" in said
+    assert f"{SNAKEMAKE} --sdm apptainer --apptainer-args=--nv{CONFIGURATION}" in said
+
+
 def configuration_on(page):
     *_, last = re.finditer(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)
     return yaml.safe_load(html.unescape(last[1]))

@@ -128,6 +128,41 @@ def files(results: Results) -> list[tuple[str, str | None, str]]:
     return found
 
 
+def again(results: Results) -> str:
+    """The line that runs the page's configuration again, deployed as most of its runs were."""
+    config, experiment = results.config, results.experiment
+    competitors = " ".join(experiment.all_competitors)
+    gpu = any(axes.device(name, experiment.root)["gpu"] for name in config["devices"])
+    arguments = " --apptainer-args=--nv" if gpu else ""
+    build, start = "python containers/build.py", "snakemake --cores 4"
+    in_containers = [
+        f"{build} --prefix {config['image_prefix']} {competitors}",
+        f"{start} --configfile again.yaml",
+    ]
+    ways = {
+        "virtual environment": [f"{start} --configfile again.yaml"],
+        "conda": [f"{start} --sdm conda --configfile again.yaml"],
+        "apptainer": [
+            f"{build} --archive results/images {competitors}",
+            f"{start} --sdm apptainer{arguments} --configfile again.yaml",
+        ],
+        "docker": in_containers,
+        "podman": in_containers,
+        "workflow image": [  # holds the competitors of config/config.yaml, and that file
+            "cp again.yaml config/config.yaml",
+            f"{build} workflow",
+            "mkdir -p out",
+            'docker run --rm --hostname "$(hostname)" --user "$(id -u):$(id -g)"'
+            ' --volume "$PWD/out:/evenhand" evenhand-workflow:latest',
+        ],
+    }
+    way = results.runs["deployment"].mode()[0]
+    line = " && ".join(["pip install -r requirements.txt", *ways[way]])
+    runtime = "docker" if ways[way] is in_containers else "environment"
+    # The configuration is that of the last start, which may have been in another way.
+    return line if runtime == config["runtime"] else f"{line} --config runtime={runtime}"
+
+
 def allowed(script: str) -> str:
     """What a content security policy calls the one script that it lets run."""
     return f"sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
@@ -174,6 +209,7 @@ def page(results: Results, figures: dict[str, str], template: Path, style: str, 
         form=results.experiment.table_form,
         code=code(results),
         commit=commit(),
+        again=again(results),
         config=yaml.safe_dump(results.config, sort_keys=False, allow_unicode=True),
     )
     return whole.strip() + "\n"
