@@ -1034,6 +1034,25 @@ def test_every_way_in_which_runs_were_deployed_is_told(results):
     assert told() == ["virtual environment", "conda, virtual environment", "virtual environment"]
 
 
+@pytest.mark.fast
+def test_an_image_and_its_base_have_lines_where_one_was_used(results):
+    def told():
+        rows = report_tables.environment_table(results).rows
+        return {row[0].removesuffix(" ≠"): row[1:] for row in rows}
+
+    assert not {"Image: id, or SHA-256 of the .sif", "Digest of the image’s base"} & {*told()}
+    results.records = [
+        changed(record, "environment", image=f"sha256:{'ab' * 32}")
+        if record.requested.framework == "mxnet"
+        else record
+        for record in results.records
+    ]
+    results.receipts["mxnet-cpu"]["base"] = f"sha256:{'cd' * 32}"
+    rows = told()
+    assert rows["Image: id, or SHA-256 of the .sif"] == ["–", "ab" * 6, "–"]
+    assert rows["Digest of the image’s base"] == ["–", "cd" * 6, "–"]
+
+
 PIP, SNAKEMAKE = "pip install -r requirements.txt && ", "snakemake --cores 4"
 BUILD, CONFIGURATION = "python containers/build.py", " --configfile again.yaml"
 NAMES = "pytorch-cpu mxnet-cpu numpy-cpu"

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -504,9 +505,12 @@ def environment_table(results: Results) -> Table:
         text["rows"]["blas"]: [blas(text, of_name) for of_name in records.values()],
         text["rows"]["device"]: [devices(of_name) for of_name in records.values()],
     }
-    graphics = [gpus(text, of_name) for of_name in records.values()]
-    if {*graphics} != {NONE}:
-        shown[text["rows"]["gpu"]] = graphics
+    where_used = {
+        "gpu": [gpus(text, of_name) for of_name in records.values()],
+        "image": [digests(record.environment.image for record in of) for of in records.values()],
+        "base": [digests([receipt.get("base")]) for receipt in receipts.values()],
+    }
+    shown |= {text["rows"][of]: told for of, told in where_used.items() if {*told} != {NONE}}
     shown |= {
         text["rows"]["size"]: [gibibytes(r["bytes"]) for r in receipts.values()],
         text["rows"]["seconds"]: [build_seconds(r) for r in receipts.values()],
@@ -525,6 +529,11 @@ def deployments(results: Results, competitor: str) -> str:
     runs, names = results.runs, results.text["setup"]["deployments"]
     ways = runs.loc[runs["competitor"] == competitor, "deployment"].unique()
     return ", ".join(names.get(way, way) for way in sorted(ways))
+
+
+def digests(found: Iterable[str | None]) -> str:
+    """Digests as the page has them, each once."""
+    return ", ".join(sorted({of.removeprefix("sha256:")[:12] for of in found if of})) or NONE
 
 
 def build_seconds(receipt: dict) -> str:
