@@ -24,12 +24,12 @@ from evenhand.report.figures import (
     PANEL,
     PHASES,
     figure,
-    has_data,
     save_png,
     save_svg,
     style,
 )
 from evenhand.report.looks import looks
+from evenhand.report.results import has_data
 from support import records
 from support import results as made_up
 from support.drawn import USUAL, assert_words_fit

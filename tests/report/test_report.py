@@ -1121,6 +1121,24 @@ def test_the_configuration_on_the_page_can_be_run_again(page, made, config):
     assert checked(configuration_on(excluding)) == config
 
 
+@pytest.mark.fast
+def test_a_picture_without_data_is_not_on_the_page(made, config):
+    kept = {"track": ["controlled"], "scenario": ["baseline"], "framework": ["numpy", "mxnet"]}
+    tables, smaller = without(made, config, **kept)
+    results = made_up.results(tables, smaller)
+    page = made_up.html(results)
+    assert 'id="why"' in page, "which has sentences"
+    assert 'id="figure-waiting"' not in page and 'data-name="waiting"' not in page
+    assert LANGUAGES["en"]["figures"]["waiting"] not in page
+    shown = re.findall(r'<figure id="figure-(\w+)"', page)
+    assert sorted(shown) == ["gate", "limit", "loss", "phases", "ratio", "seconds", "tracks"]
+    results.runs["threads_asked"] = 1
+    results.config["scenarios"]["baseline"]["threads"] = 1
+    page = made_up.html(results)
+    assert sentences.explanation(results) == []
+    assert "why" not in Outline(page).ids and "#why" not in Outline(page).addresses
+
+
 def test_many_runs_are_left_to_the_table(made, config):
     runs = pd.concat([made["runs"].assign(round=number) for number in range(5, 205)])
     results = made_up.results(made | {"runs": runs}, config)

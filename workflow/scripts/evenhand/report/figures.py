@@ -26,7 +26,14 @@ from evenhand.comparison.sizes import step_seconds, varied
 from evenhand.core.claims import published_logs, published_ratio
 from evenhand.core.experiment import Experiment
 from evenhand.report.looks import Look, looks, marker
-from evenhand.report.results import MOST_PLOTTED, percent, scientific, times, with_first
+from evenhand.report.results import (
+    MOST_PLOTTED,
+    has_data,
+    percent,
+    scientific,
+    times,
+    with_first,
+)
 
 INK = "#101214"  # stands for currentColor until the SVG is written
 GRAY = "#808080"
@@ -66,7 +73,6 @@ STYLE = {
     "ytick.color": INK,
 }
 TIERS = ["float64", "float32", "restarted"]  # the last one not everywhere
-SHARES = {"waiting": "wait_share", "limit": "share_of_peak"}  # not every run has them
 PHASES = {  # from first to last, and the color of each: Cividis, dark to light
     "import": "#2f4a78",
     "load": "#4b5b7a",
@@ -588,15 +594,6 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     plot.__name__: plot
     for plot in (loss, seconds, ratio, waiting, tracks, phases, limit, gate, loaders, sizes)
 }
-
-
-def has_data(name: str, tables: dict) -> bool:
-    """Whether these results have anything for a figure to show."""
-    if name in SHARES:
-        return tables["runs"][SHARES[name]].notna().any()
-    source = {"loss": "epochs", "seconds": "epochs", "ratio": "comparison", "gate": "gate_steps"}
-    source |= {"loaders": "loaders", "sizes": "sizes"}
-    return not tables[source.get(name, "runs")].empty
 
 
 def figure(

@@ -25,7 +25,7 @@ from evenhand.core.experiment import Experiment
 from evenhand.core.identity import Competitor
 from evenhand.report import sentences, tables
 from evenhand.report.ranking import Ranking
-from evenhand.report.results import MOST_PLOTTED, Results, contests
+from evenhand.report.results import MOST_PLOTTED, Results, contests, has_data
 from toolbox.record import Record
 
 MOST_DATA = 250_000  # bytes of a table that a page holds to save
@@ -182,6 +182,7 @@ def page(results: Results, figures: dict[str, str], template: Path, style: str, 
         )
         for name, form in results.text["figures"].items()
     }
+    shown = vars(results) | {"gate_steps": results.gate}  # whoever has checks there has steps
     environment = Environment(
         loader=FileSystemLoader(template.parent),
         autoescape=True,
@@ -204,6 +205,7 @@ def page(results: Results, figures: dict[str, str], template: Path, style: str, 
         figures={
             name: inline(svg, name, captions[name.removesuffix("-narrow")])
             for name, svg in figures.items()
+            if has_data(name.removesuffix("-narrow"), shown)
         },
         captions=captions,
         form=results.experiment.table_form,

@@ -1,6 +1,6 @@
 """What the report is made of, and how its numbers and phrases are written."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from toolbox.record import Record
 INFINITE = float("inf")
 MOST_PLOTTED = 6  # of a contest with more pairs than this, those with the first are plotted alone
 NONE = "\N{EN DASH}"  # where there is no value
+SHARES = {"waiting": "wait_share", "limit": "share_of_peak"}  # by figure; not every run has them
 TIMES = "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -144,6 +145,15 @@ def with_first(pairs: pd.DataFrame, most: int) -> pd.DataFrame:
     Nine competitors make 36 pairs, of which eight have the first of the configuration as their b.
     """
     return pairs if len(pairs) <= most else pairs[pairs["b"] == pairs["b"].iloc[0]]
+
+
+def has_data(figure: str, tables: Mapping) -> bool:
+    """Whether these tables, by name, have anything for a figure to show."""
+    if figure in SHARES:
+        return tables["runs"][SHARES[figure]].notna().any()
+    source = {"loss": "epochs", "seconds": "epochs", "ratio": "comparison", "gate": "gate_steps"}
+    source |= {"loaders": "loaders", "sizes": "sizes"}
+    return not tables[source.get(figure, "runs")].empty
 
 
 def number(value: float | None, form: str = ".2f") -> str:
