@@ -1139,6 +1139,15 @@ def test_a_picture_without_data_is_not_on_the_page(made, config):
     assert "why" not in Outline(page).ids and "#why" not in Outline(page).addresses
 
 
+@pytest.mark.fast
+def test_tables_to_save_are_told_with_their_size(results):
+    results.comparison = results.comparison.head(0)
+    (_, _, size), *_ = report.files(results)
+    assert size == "1 KiB"
+    listed = made_up.html(results).partition('<ul class="files">')[2].partition("</ul>")[0]
+    assert listed.count("</li>") == 3 and ";</li>" not in listed.replace(" ", "")
+
+
 def test_many_runs_are_left_to_the_table(made, config):
     runs = pd.concat([made["runs"].assign(round=number) for number in range(5, 205)])
     results = made_up.results(made | {"runs": runs}, config)

@@ -120,7 +120,7 @@ def files(results: Results) -> list[tuple[str, str | None, str]]:
     found = []
     for name, table in tables.items():
         content = table.to_csv(index=False).encode()
-        size, address = f"{len(content) / 1024:,.0f} KiB", None
+        size, address = f"{-(-len(content) // 1024):,} KiB", None
         if len(content) <= MOST_DATA:
             address = f"data:text/csv;base64,{b64encode(content).decode()}"
         form = results.experiment.table_form if name == "runs" else "csv"
