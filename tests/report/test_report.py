@@ -1148,6 +1148,19 @@ def test_tables_to_save_are_told_with_their_size(results):
     assert listed.count("</li>") == 3 and ";</li>" not in listed.replace(" ", "")
 
 
+@pytest.mark.fast
+def test_seconds_of_runs_have_as_many_digits_whatever_their_size(results):
+    runs = results.runs
+    runs.loc[runs["competitor"] == "numpy-cpu", "median_epoch_seconds"] = 0.04213
+    runs["process_seconds"] = 61.27
+    of_numpy = [row for table in report_tables.run_tables(results) for row in table.rows][-1]
+    assert of_numpy[0] == "NumPy"
+    assert (of_numpy[2], of_numpy[3], of_numpy[5]) == ("0.0421", "0.0421 to 0.0421", "61.3")
+    *_, last = report_tables.every_run(results).rows
+    assert "61.3" in last
+    assert any("0.0421" in row for row in report_tables.every_run(results).rows)
+
+
 def test_many_runs_are_left_to_the_table(made, config):
     runs = pd.concat([made["runs"].assign(round=number) for number in range(5, 205)])
     results = made_up.results(made | {"runs": runs}, config)

@@ -332,12 +332,12 @@ def run_tables(results: Results) -> list[Table]:
                 [
                     results.label(name),
                     len(runs),
-                    number(seconds.median()),
-                    between(text, seconds.min(), seconds.max(), number),
+                    duration(seconds.median()),
+                    between(text, seconds.min(), seconds.max(), duration),
                     percent(text, seconds.std() / seconds.mean(), ".1f"),
-                    number(median["process_seconds"], ".1f"),
+                    duration(median["process_seconds"]),
                     percent(text, median.get("wait_share")),
-                    number(median.get("loader_pass_seconds")),
+                    duration(median.get("loader_pass_seconds")),
                     percent(text, median["share_of_peak"]),
                     percent(text, median["products_seconds"] / seconds.median()),
                     gibibytes(median["peak_memory_bytes"]),
@@ -352,6 +352,11 @@ def run_tables(results: Results) -> list[Table]:
         caption = results.contest(track, scenario)
         tables.append(Table(caption, heads(results, columns), rows))
     return tables
+
+
+def duration(seconds: float) -> str:
+    """Seconds as the page's first screen has them, which suit the fast and the slow."""
+    return significant(seconds, 3)
 
 
 def energy(text: dict, joules: pd.Series) -> str:
@@ -396,8 +401,8 @@ def every_run(results: Results) -> Table | None:
             results.label(row.competitor),
             row.seed,
             row.threads_asked,
-            number(row.median_epoch_seconds),
-            number(row.process_seconds, ".1f"),
+            duration(row.median_epoch_seconds),
+            duration(row.process_seconds),
             number(row.final_average_loss, ".4f"),
             percent(results.text, row.final_test_accuracy, ".2f"),
             Markup("<code>{}</code>").format(row.record),
