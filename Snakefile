@@ -36,6 +36,7 @@ rule all:
 
 
 onstart:
+    from evenhand.rounds.due_jobs import of_default_target
     from evenhand.rounds.plan import plan
     from toolbox.machine import usable_cores
 
@@ -45,10 +46,14 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
     due = list(workflow.dag.needrun_jobs())
     JOBS.check_images(due)
-    runs = {str(job.output.record) for job in due if job.rule.name == "train"}
-    if runs:
+    if any(job.rule.name == "train" for job in due):
         stale_jobs.cancel(os.getcwd())
     DEPLOYMENT.remove_left(Path.cwd())
-    # a cluster's nodes are not seen here
-    cores = usable_cores() if workflow.local_exec else None
-    print(plan(EXPERIMENT, again=runs.union(AGAIN), cores=cores), file=sys.stderr)
+    alone = "plan" in workflow.dag_settings.targets
+    # a graph without runs, as that of `doctor`, tells nothing of them
+    if alone or any(job.rule.name == "train" for job in workflow.dag.jobs):
+        due = of_default_target(workflow) if alone else due
+        again = {str(path) for job in due for path in job.output}.union(AGAIN)
+        # a cluster's nodes are not seen here
+        cores = usable_cores() if workflow.local_exec else None
+        print(plan(EXPERIMENT, again=again, cores=cores), file=sys.stderr)

@@ -18,10 +18,11 @@ def experiment(excluded=None, **changes) -> Experiment:
     return Experiment(checked(defaults | changes), excluded or {})
 
 
-def run(results, number: int, competitor: str) -> None:
-    folder = results / f"runs/controlled/baseline/{number}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{competitor}.json").touch()
+def run(results, number: int, competitor: str, deployment: str = "conda") -> str:
+    path = results / f"runs/controlled/baseline/{number}/{competitor}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, {"environment": {"deployment": deployment}})
+    return str(path)
 
 
 def test_with_nothing_there_it_counts_everything_and_says_that_it_guesses(tmp_path):
@@ -143,6 +144,21 @@ def test_a_first_round_that_is_made_again_may_fix_another_number(tmp_path):
     first_rounds(tmp_path, to_be_fixed())
     again = {f"{tmp_path}/runs/controlled/baseline/1/numpy-cpu.json"}
     assert "3 rounds, then up to 10, 1 to 15 timed runs" in plan(to_be_fixed(), tmp_path, again)
+
+
+def test_rounds_that_follow_may_be_made_again_with_the_first(tmp_path):
+    first_rounds(tmp_path, to_be_fixed())
+    run(tmp_path, 3, "numpy-cpu")
+    run(tmp_path, 3, "pytorch-cpu")
+    again = {f"{tmp_path}/runs/controlled/baseline/{number}/numpy-cpu.json" for number in range(3)}
+    said = plan(to_be_fixed(), tmp_path, again)
+    assert "3 rounds, then up to 10, 3 to 16 timed runs" in said
+
+
+def test_a_number_of_rounds_that_will_be_fixed_anew_is_not_known(tmp_path):
+    first_rounds(tmp_path, to_be_fixed())
+    said = plan(to_be_fixed(), tmp_path, {str(tmp_path / "rounds.json")})
+    assert "3 rounds, then up to 10, 0 to 14 timed runs" in said
 
 
 def test_with_nobody_left_there_is_nothing_to_plan(tmp_path):

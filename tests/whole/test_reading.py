@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.checkouts import checkout, snakemake
+from support.checkouts import checkout, planned, snakemake
 
 READING = {
     "plan": ["plan"],
@@ -144,6 +144,22 @@ def test_when_nobody_can_train_the_workflow_says_so_and_can_be_unlocked(tmp_path
     output = snakemake(folder, fails=True)
     assert "no competitor can train here" in output and "numpy-cpu: training fails" in output
     assert "Unlocked" in snakemake(folder, "--unlock")
+
+
+def test_the_plan_alone_is_that_of_a_start_with_the_same_flags(tmp_path):
+    folder = checkout(tmp_path / "evenhand", tracks=["controlled"], frameworks=["numpy"])
+    snakemake(folder, "results/runs.csv")
+    assert "Every run is there." in snakemake(folder, "plan")
+    longer = ["--config", "scenarios={baseline: {epochs: 3, loader_workers: 2}}"]
+    for flags in (["--config", "runtime=docker"], longer):
+        assert planned(folder, *flags)["train"] == 2
+        said = snakemake(folder, "plan", *flags)
+        assert "2 timed runs to do" in said and "Every run is there." not in said
+    assert "The plan" not in snakemake(folder, "doctor"), "none of its jobs is a timed run"
+    before = (folder / ROUND).read_bytes()
+    snakemake(folder, "results/runs.csv", *longer)
+    assert "Every run is there." in snakemake(folder, "plan", *longer)
+    assert (folder / ROUND).read_bytes() != before
 
 
 @pytest.mark.parametrize("flags", [["rounds=2.0"], ["scenarios={baseline: {epochs: 2.0}}"]])

@@ -238,5 +238,5 @@ use rule train as restart with:
 
 
 rule plan:
-    """The plan alone, which every start prints before its first job."""
+    """The plan alone, which every start with timed runs prints before its first job."""
     localrule: True

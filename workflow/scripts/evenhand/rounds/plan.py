@@ -65,15 +65,26 @@ def missing_runs(
 ) -> dict[int, list[str]]:
     """Of so many rounds of a contest those not complete, each with the competitors that it lacks.
 
-    A record that is to be made `again` is missing, and all of a round whose file is.
+    A record that is to be made `again` is missing, and all of a round whose file is. What is to be
+    made again of rounds that are yet to be fixed nobody knows: whoever lacks a first run may lack
+    all of these.
     """
-    members = experiment.competitors(track)
-    lacking = {}
+    members, known = experiment.competitors(track), experiment.rounds(track, scenario)
+    lacking, doubtful = {}, set()
     for number in range(rounds):
         of = Round(track, scenario, number)
         lost = str(of.path(results)) in again
         paths = {name: of.run(name).path(results) for name in members}
-        absent = [n for n, path in paths.items() if lost or str(path) in again or not path.exists()]
+        absent = [
+            name
+            for name, path in paths.items()
+            if lost
+            or str(path) in again
+            or not path.exists()
+            or (number >= known and name in doubtful)
+        ]
+        if number < known:
+            doubtful.update(absent)
         if absent:
             lacking[number] = absent
     return lacking
@@ -158,6 +169,8 @@ def _with_fixed_rounds(experiment: Experiment, results: Path, again: Collection[
         return experiment
     first = experiment.config["rounds"]
     contests = experiment.contests
+    if str(results / "rounds.json") in again:
+        return experiment
     if any(missing_runs(experiment, *of, first, results, again) for of in contests):
         return experiment
     return replace(experiment, fixed_rounds=leftovers.fixed_rounds(experiment, results))
