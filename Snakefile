@@ -56,4 +56,5 @@ onstart:
         again = {str(path) for job in due for path in job.output}.union(AGAIN)
         # a cluster's nodes are not seen here
         cores = usable_cores() if workflow.local_exec else None
-        print(plan(EXPERIMENT, again=again, cores=cores), file=sys.stderr)
+        words = plan(EXPERIMENT, again=again, cores=cores, deployment=DEPLOYMENT.name)
+        print(words, file=sys.stderr)

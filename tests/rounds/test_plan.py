@@ -100,6 +100,39 @@ def test_a_round_that_is_made_again_counts_as_a_whole(tmp_path):
     assert "3 rounds, 2 timed runs to do" in plan(experiment(), tmp_path, again)
 
 
+# ---- Records that will be replaced -----------------------------------
+
+KEEP = "To keep them, copy results/ first, or name another --directory and a --configfile."
+
+
+def test_records_that_will_be_replaced_are_counted_and_how_to_keep_them_is_said(tmp_path):
+    again = {run(tmp_path, number, "numpy-cpu") for number in range(2)}
+    run(tmp_path, 0, "pytorch-cpu")
+    said = plan(experiment(), tmp_path, again, deployment="conda").splitlines()
+    reasons = "`snakemake --dry-run` gives the reasons"
+    assert said[-1] == f"To be run again and replaced: 2 records in 2 rounds ({reasons}). {KEEP}"
+
+
+def test_why_is_said_where_they_were_deployed_in_another_way(tmp_path):
+    again = {run(tmp_path, 0, name, "virtual environment") for name in ("numpy-cpu", "pytorch-cpu")}
+    said = plan(experiment(), tmp_path, again, deployment="docker").splitlines()
+    why = "deployed as virtual environment, now docker"
+    assert said[-1] == f"To be run again and replaced: 2 records in 1 round ({why}). {KEEP}"
+
+
+def test_a_damaged_record_is_replaced_like_any_other(tmp_path):
+    path = run(tmp_path, 0, "numpy-cpu")
+    with open(path, "w"):
+        pass
+    said = plan(experiment(), tmp_path, {path}, deployment="docker")
+    assert "To be run again and replaced: 1 record in 1 round" in said
+
+
+def test_where_records_are_only_missing_nothing_is_replaced(tmp_path):
+    run(tmp_path, 0, "numpy-cpu")
+    assert "replaced" not in plan(experiment(), tmp_path, {"results/report.html"})
+
+
 # ---- With a precision ------------------------------------------------
 
 
@@ -146,13 +179,14 @@ def test_a_first_round_that_is_made_again_may_fix_another_number(tmp_path):
     assert "3 rounds, then up to 10, 1 to 15 timed runs" in plan(to_be_fixed(), tmp_path, again)
 
 
-def test_rounds_that_follow_may_be_made_again_with_the_first(tmp_path):
+def test_rounds_that_follow_may_be_replaced_with_the_first(tmp_path):
     first_rounds(tmp_path, to_be_fixed())
     run(tmp_path, 3, "numpy-cpu")
     run(tmp_path, 3, "pytorch-cpu")
     again = {f"{tmp_path}/runs/controlled/baseline/{number}/numpy-cpu.json" for number in range(3)}
     said = plan(to_be_fixed(), tmp_path, again)
     assert "3 rounds, then up to 10, 3 to 16 timed runs" in said
+    assert "To be run again and replaced: 3 to 4 records in 3 to 4 rounds" in said
 
 
 def test_a_number_of_rounds_that_will_be_fixed_anew_is_not_known(tmp_path):

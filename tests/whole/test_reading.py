@@ -155,9 +155,12 @@ def test_the_plan_alone_is_that_of_a_start_with_the_same_flags(tmp_path):
         assert planned(folder, *flags)["train"] == 2
         said = snakemake(folder, "plan", *flags)
         assert "2 timed runs to do" in said and "Every run is there." not in said
+        assert "To be run again and replaced: 2 records in 2 rounds" in said
+        assert ("deployed as virtual environment, now docker" in said) == (flags != longer)
     assert "The plan" not in snakemake(folder, "doctor"), "none of its jobs is a timed run"
     before = (folder / ROUND).read_bytes()
-    snakemake(folder, "results/runs.csv", *longer)
+    said = snakemake(folder, "results/runs.csv", *longer)
+    assert "To be run again and replaced: 2 records in 2 rounds" in said
     assert "Every run is there." in snakemake(folder, "plan", *longer)
     assert (folder / ROUND).read_bytes() != before
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from evenhand.core import axes
 from evenhand.core.experiment import Experiment
-from evenhand.core.identity import Competitor, Round
+from evenhand.core.files import read_json
+from evenhand.core.identity import Competitor, Round, Run
 from evenhand.rounds import leftovers
 from evenhand.rounds.examination import too_many_threads
 
@@ -90,6 +91,18 @@ def missing_runs(
     return lacking
 
 
+def records_there(
+    track: str, scenario: str, lacking: Mapping[int, list[str]], results: Path
+) -> list[Run]:
+    """Of the runs that a contest's rounds lack those with a record, which another will replace."""
+    runs = [
+        Round(track, scenario, number).run(name)
+        for number, absent in lacking.items()
+        for name in absent
+    ]
+    return [run for run in runs if run.path(results).exists()]
+
+
 def needs_gpu(competitor: str, experiment: Experiment) -> bool:
     return axes.device(Competitor.parse(competitor).device, experiment.root)["gpu"]
 
@@ -108,18 +121,21 @@ def plan(
     results: Path = Path("results"),
     again: Collection[str] = (),
     cores: float | None = None,
+    deployment: str | None = None,
 ) -> str:
     """Contests, what of them is still to be run, and how long it will take, without the checks.
 
     `again`: files in the results folder that will be made again. `cores`: how many can be kept busy
-    where the runs will be, if that is known. Where the first rounds are yet to
-    fix how many there are, runs and times are those of the first, and the most that may follow.
+    where the runs will be, if that is known. `deployment`: the way in which environments are
+    deployed now. Where the first rounds are yet to fix how many there are, runs and times are those
+    of the first, and the most that may follow.
     """
     table = results / f"runs.{experiment.table_form}"
     earlier = earlier_runs(table)
     experiment = _with_fixed_rounds(experiment, results, again)
     contests, known, counts = [], set(), []
     least, most = [Work(0, 0, 0.0, 0.0)], [Work(0, 0, 0.0, 0.0)]
+    replaced, replaced_at_most = [], []
     wide = {axis: max(map(len, experiment.config[axis])) for axis in ("tracks", "scenarios")}
     for track, scenario in experiment.contests:
         if not (members := experiment.competitors(track)):
@@ -132,6 +148,8 @@ def plan(
         soon = {number: absent for number, absent in lacking.items() if number < rounds}
         least.append(_work(soon, costs, gpu))
         most.append(_work(lacking, costs, gpu))
+        replaced += records_there(track, scenario, soon, results)
+        replaced_at_most += records_there(track, scenario, lacking, results)
         known |= {costs[name][1] for absent in lacking.values() for name in absent}
         counts.append(rounds)
         there = rounds - len(soon)
@@ -160,7 +178,30 @@ def plan(
         ]
     runs = _counted(least.runs, most.runs, "timed run")
     title = f"The plan: {_stages(experiment, counts)}, {runs} to do, one at a time"
-    return "\n".join([title, *contests, *excluded, *threads, *estimate])
+    keeping = _keeping(replaced, replaced_at_most, results, deployment)
+    return "\n".join([title, *contests, *excluded, *threads, *estimate, *keeping])
+
+
+def _keeping(
+    least: Sequence[Run], most: Sequence[Run], results: Path, deployment: str | None
+) -> list[str]:
+    """A line about records that will be replaced, if any will: how many, why, how to keep them."""
+    if not most:
+        return []
+    records = _counted(len(least), len(most), "record")
+    rounds = _counted(*(len({run.of for run in runs}) for runs in (least, most)), "round")
+    contents = [read_json(run.path(results), ["environment"]) for run in most]
+    ways = {of["environment"].get("deployment", deployment) for of in contents if of}
+    others = ", ".join(sorted(ways - {deployment}))
+    why = (
+        f"deployed as {others}, now {deployment}"
+        if others
+        else "`snakemake --dry-run` gives the reasons"
+    )
+    return [
+        f"To be run again and replaced: {records} in {rounds} ({why}). "
+        "To keep them, copy results/ first, or name another --directory and a --configfile."
+    ]
 
 
 def _with_fixed_rounds(experiment: Experiment, results: Path, again: Collection[str]) -> Experiment:
