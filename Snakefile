@@ -56,5 +56,5 @@ onstart:
         again = {str(path) for job in due for path in job.output}.union(AGAIN)
         # a cluster's nodes are not seen here
         cores = usable_cores() if workflow.local_exec else None
-        words = plan(EXPERIMENT, again=again, cores=cores, deployment=DEPLOYMENT.name)
+        words = plan(EXPERIMENT, again=again, cores=cores, deployments=DEPLOYMENT.recorded)
         print(words, file=sys.stderr)

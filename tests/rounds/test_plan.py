@@ -108,23 +108,26 @@ KEEP = "To keep them, copy results/ first, or name another --directory and a --c
 def test_records_that_will_be_replaced_are_counted_and_how_to_keep_them_is_said(tmp_path):
     again = {run(tmp_path, number, "numpy-cpu") for number in range(2)}
     run(tmp_path, 0, "pytorch-cpu")
-    said = plan(experiment(), tmp_path, again, deployment="conda").splitlines()
+    said = plan(experiment(), tmp_path, again, deployments=["conda"]).splitlines()
     reasons = "`snakemake --dry-run` gives the reasons"
     assert said[-1] == f"To be run again and replaced: 2 records in 2 rounds ({reasons}). {KEEP}"
 
 
 def test_why_is_said_where_they_were_deployed_in_another_way(tmp_path):
     again = {run(tmp_path, 0, name, "virtual environment") for name in ("numpy-cpu", "pytorch-cpu")}
-    said = plan(experiment(), tmp_path, again, deployment="docker").splitlines()
-    why = "deployed as virtual environment, now docker"
+    ways = ["docker", "podman"]  # which records call by the engine
+    said = plan(experiment(), tmp_path, again, deployments=ways).splitlines()
+    why = "deployed as virtual environment, now docker or podman"
     assert said[-1] == f"To be run again and replaced: 2 records in 1 round ({why}). {KEEP}"
+    again = {run(tmp_path, 0, name, "podman") for name in ("numpy-cpu", "pytorch-cpu")}
+    assert "gives the reasons" in plan(experiment(), tmp_path, again, deployments=ways)
 
 
 def test_a_damaged_record_is_replaced_like_any_other(tmp_path):
     path = run(tmp_path, 0, "numpy-cpu")
     with open(path, "w"):
         pass
-    said = plan(experiment(), tmp_path, {path}, deployment="docker")
+    said = plan(experiment(), tmp_path, {path}, deployments=["docker"])
     assert "To be run again and replaced: 1 record in 1 round" in said
 
 

@@ -26,6 +26,11 @@ class Deployment(ABC):
 
     name: ClassVar[str]
 
+    @property
+    def recorded(self) -> Sequence[str]:
+        """What records and receipts may call it."""
+        return [self.name]
+
     @abstractmethod
     def python(
         self,
@@ -169,6 +174,10 @@ class Docker(Deployment):
     """An image from containers/build.py, run by docker or podman, whichever has it."""
 
     name = "docker"
+
+    @property
+    def recorded(self) -> Sequence[str]:
+        return containers.ENGINES
 
     def python(
         self,

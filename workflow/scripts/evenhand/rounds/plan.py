@@ -121,14 +121,14 @@ def plan(
     results: Path = Path("results"),
     again: Collection[str] = (),
     cores: float | None = None,
-    deployment: str | None = None,
+    deployments: Sequence[str] = (),
 ) -> str:
     """Contests, what of them is still to be run, and how long it will take, without the checks.
 
     `again`: files in the results folder that will be made again. `cores`: how many can be kept busy
-    where the runs will be, if that is known. `deployment`: the way in which environments are
-    deployed now. Where the first rounds are yet to fix how many there are, runs and times are those
-    of the first, and the most that may follow.
+    where the runs will be, if that is known. `deployments`: what records may call the way in which
+    environments are deployed now. Where the first rounds are yet to fix how many there are, runs
+    and times are those of the first, and the most that may follow.
     """
     table = results / f"runs.{experiment.table_form}"
     earlier = earlier_runs(table)
@@ -178,12 +178,12 @@ def plan(
         ]
     runs = _counted(least.runs, most.runs, "timed run")
     title = f"The plan: {_stages(experiment, counts)}, {runs} to do, one at a time"
-    keeping = _keeping(replaced, replaced_at_most, results, deployment)
+    keeping = _keeping(replaced, replaced_at_most, results, deployments)
     return "\n".join([title, *contests, *excluded, *threads, *estimate, *keeping])
 
 
 def _keeping(
-    least: Sequence[Run], most: Sequence[Run], results: Path, deployment: str | None
+    least: Sequence[Run], most: Sequence[Run], results: Path, deployments: Sequence[str]
 ) -> list[str]:
     """A line about records that will be replaced, if any will: how many, why, how to keep them."""
     if not most:
@@ -191,11 +191,10 @@ def _keeping(
     records = _counted(len(least), len(most), "record")
     rounds = _counted(*(len({run.of for run in runs}) for runs in (least, most)), "round")
     contents = [read_json(run.path(results), ["environment"]) for run in most]
-    ways = {of["environment"].get("deployment", deployment) for of in contents if of}
-    others = ", ".join(sorted(ways - {deployment}))
+    ways = {of["environment"].get("deployment") for of in contents if of} - {None, *deployments}
     why = (
-        f"deployed as {others}, now {deployment}"
-        if others
+        f"deployed as {', '.join(sorted(ways))}, now {' or '.join(deployments)}"
+        if ways
         else "`snakemake --dry-run` gives the reasons"
     )
     return [
