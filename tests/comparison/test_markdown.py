@@ -5,6 +5,9 @@ import pytest
 
 from evenhand.comparison import compare, remarks
 from evenhand.comparison.markdown import markdown
+from evenhand.comparison.outcome import outcome
+from evenhand.core.experiment import Experiment
+from support import results
 from support.comparisons import COMPETITORS, SETTINGS, THREE, make_runs, text, two_scenarios
 
 pytestmark = pytest.mark.fast
@@ -84,3 +87,13 @@ def test_a_comparison_without_pairs_is_but_its_introduction():
     table, *others = compare.compare(runs, runs, {}, COMPETITORS, [], SETTINGS)
     assert all(table.empty for table in others)
     assert "|" not in markdown(table.assign(notes=""), *others, runs, {}, DATA, SETTINGS)
+
+
+def test_images_are_named_of_the_scenarios_that_the_tables_are_of(tmp_path):
+    """A scenario may be of tracks that are not asked for."""
+    config = results.config(tracks=["controlled"])
+    config["scenarios"]["one-thread"]["tracks"] = ["tutorial"]
+    tables = results.tables(tmp_path, config)
+    given = [tables[name] for name in ("runs", "audit", "gate", "tutorial_check")]
+    said = outcome(Experiment(config), *given, text()).markdown
+    assert "Images, as configured: baseline: MNIST.\n" in said

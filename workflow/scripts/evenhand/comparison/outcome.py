@@ -64,9 +64,10 @@ def outcome(
     tests = tests_of_differences(table, changes, gains)
     beside = remarks(table, tests, runs, sound, reasons, settings["spread_limit"])
     table = with_notes(table, beside, text)
+    scenarios = experiment.config["scenarios"]
     data = {
-        scenario: axes.dataset(of["dataset"], experiment.root)["label"]
-        for scenario, of in experiment.config["scenarios"].items()
+        scenario: axes.dataset(scenarios[scenario]["dataset"], experiment.root)["label"]
+        for _, scenario in experiment.contests  # of which the tables are
     }
     first = experiment.first_rounds
     whole = markdown(table, changes, gains, sound, published, data, settings, first)
