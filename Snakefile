@@ -44,17 +44,22 @@ onstart:
         # Snakemake's limit of jobs a second wakes it up each second, once more for every job that
         # has ended, to look at all waiting jobs: after 140 runs a third of a core, beside the clock.
         workflow.scheduler.job_rate_limiter = None
-    due = list(workflow.dag.needrun_jobs())
-    JOBS.check_images(due)
-    if any(job.rule.name == "train" for job in due):
-        stale_jobs.cancel(os.getcwd())
-    DEPLOYMENT.remove_left(Path.cwd())
     alone = "plan" in workflow.dag_settings.targets
+    due = of_default_target(workflow) if alone else list(workflow.dag.needrun_jobs())
     # a graph without runs, as that of `doctor`, tells nothing of them
     if alone or any(job.rule.name == "train" for job in workflow.dag.jobs):
-        due = of_default_target(workflow) if alone else due
         again = {str(path) for job in due for path in job.output}.union(AGAIN)
         # a cluster's nodes are not seen here
         cores = usable_cores() if workflow.local_exec else None
         words = plan(EXPERIMENT, again=again, cores=cores, deployments=DEPLOYMENT.recorded)
         print(words, file=sys.stderr)
+    try:
+        JOBS.check_images(due)
+    except WorkflowError as error:
+        if not alone:
+            raise
+        print(error, file=sys.stderr)
+    if not alone:
+        if any(job.rule.name == "train" for job in due):
+            stale_jobs.cancel(os.getcwd())
+        DEPLOYMENT.remove_left(Path.cwd())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,8 @@ def test_the_plan_alone_is_that_of_a_start_with_the_same_flags(tmp_path):
         assert "2 timed runs to do" in said and "Every run is there." not in said
         assert "To be run again and replaced: 2 records in 2 rounds" in said
         assert ("deployed as virtual environment, now docker" in said) == (flags != longer)
+        missing = re.search("There is no image|No container engine can be used", said)
+        assert bool(missing) == (flags != longer), "what is missing is no error yet"
     assert "The plan" not in snakemake(folder, "doctor"), "none of its jobs is a timed run"
     before = (folder / ROUND).read_bytes()
     said = snakemake(folder, "results/runs.csv", *longer)
