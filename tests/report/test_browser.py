@@ -356,6 +356,13 @@ def test_a_page_of_nine_never_scrolls_sideways(size, of_nine, open_page):
     assert page.complaints == []
 
 
+def test_no_column_of_runs_is_cut_off_on_a_desk(report, open_page):
+    """Their heads take two lines where that makes room."""
+    tables = open_page(report).locator("#runs > .scroll")
+    assert tables.count() >= 2
+    assert not any(tables.evaluate_all("all => all.map(e => e.scrollWidth > e.clientWidth)"))
+
+
 def test_verdicts_on_nine_fit_a_desk_and_scroll_beside_their_names_on_a_phone(of_nine, open_page):
     boxes = "#verdicts .scroll:has(.matrix)"
     assert {moved for moved, _ in open_page(of_nine).locator(boxes).evaluate_all(SCROLLED)} == {0}
