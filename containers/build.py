@@ -87,9 +87,9 @@ def about_base(engine: str, name: str) -> dict[str, str]:
         ask = [engine, "image", "inspect", "--format", digests, name]
     if subprocess.run(ask, capture_output=True).returncode:
         if subprocess.run([engine, "pull", name]).returncode:
-            why = f"not here and was not pulled; {engine} says why above."
             raise containers.ContainerError(
-                f"The base image {name} is {why} Another one: --base IMAGE.{named_proxies()}"
+                f"The base image {name} is not here and was not pulled; {engine} says why above. "
+                f"Another one: --base IMAGE.{named_proxies()}"
             )
     first, *_ = said(*ask).splitlines()
     _, at, digest = first.partition("@")
@@ -117,10 +117,13 @@ def about_base(engine: str, name: str) -> dict[str, str]:
     }
 
 
-def is_there(engine: str, name: str, recipe: str) -> bool:
-    """Whether an engine has an image of this name, built by this recipe."""
+def recipe_of(engine: str, name: str) -> str | None:
+    """The recipe that an engine's image was built by; None if there is no such image, or no word.
+
+    buildah is not asked: it builds each time.
+    """
     image = None if engine == "buildah" else containers.inspect(engine, name)
-    return image is not None and image.labels.get(containers.RECIPE) == recipe
+    return image and image.labels.get(containers.RECIPE)
 
 
 def build(engine: str, image: str, base: dict[str, str], args: argparse.Namespace) -> str:
@@ -150,7 +153,7 @@ def build(engine: str, image: str, base: dict[str, str], args: argparse.Namespac
     of_recipe = json.dumps([RECIPE.read_text(), arguments], sort_keys=True)
     arguments["RECIPE"] = hashlib.sha256(of_recipe.encode()).hexdigest()
     arguments["REVISION"] = commit() or "unknown"
-    if target == "environment" and is_there(engine, name, arguments["RECIPE"]):
+    if target == "environment" and recipe_of(engine, name) == arguments["RECIPE"]:
         print(f"{name} is there already", flush=True)
         return name
     command = [engine, "build", "--file", RECIPE, "--target", target, "--tag", name]
@@ -174,8 +177,7 @@ def build(engine: str, image: str, base: dict[str, str], args: argparse.Namespac
 
 def is_archived(engine: str, name: str, sif: Path) -> bool:
     """Whether a .sif holds the environment of an engine's image: it would be another file anew."""
-    image = None if engine == "buildah" else containers.inspect(engine, name)
-    recipe = image and image.labels.get(containers.RECIPE)
+    recipe = recipe_of(engine, name)
     there = recipe and sif.is_file() and shutil.which(containers.apptainer())
     return bool(there) and containers.labels_of_sif(sif).get(containers.RECIPE) == recipe
 

@@ -74,10 +74,11 @@ def engines(names: Sequence[str] = ENGINES) -> list[str]:
         if not shutil.which(name):
             said.append(f"{name} is not installed")
             continue
-        version = subprocess.run([name, "--version"], capture_output=True, text=True).stdout
-        if name == "docker" and "podman" in version:  # the package podman-docker
-            said.append("docker is podman by another name")
-            continue
+        if name == "docker":
+            version = subprocess.run([name, "--version"], capture_output=True, text=True).stdout
+            if "podman" in version:  # the package podman-docker
+                said.append("docker is podman by another name")
+                continue
         # Not `info`, whose failure docker's older versions report on standard output.
         trial = subprocess.run([name, "images", "--quiet"], capture_output=True, text=True)
         if trial.returncode == 0:
