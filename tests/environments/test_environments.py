@@ -593,23 +593,25 @@ def test_another_version_is_the_same_environment_with_another_pin(tiny, lines):
     assert locks.check_pins(*(tiny / path for path in written)) == ("3.11", "tiny")
 
 
-def test_an_extra_of_a_package_is_pinned_and_kept_by_another_version(tiny):
+def compiled(tiny: Path, pin: str, instead: str) -> Path:
+    """The environment after it was compiled with another pin, which counts as the package's own."""
     environment = tiny / "envs/tiny-cpu.yaml"
-    environment.write_text(ENVIRONMENT.replace("tiny==2.0", "tiny[all]==2.0"))
+    environment.write_text(ENVIRONMENT.replace(pin, instead))
     locks.compile_environment(tiny, environment, ())
     assert locks.RESOLVED not in environment.read_text(), "a package is pinned twice"
     assert locks.check_pins(environment, environment.with_suffix(".lock")) == ("3.11", "tiny")
+    return environment
+
+
+def test_an_extra_of_a_package_is_pinned_and_kept_by_another_version(tiny):
+    compiled(tiny, "tiny==2.0", "tiny[all]==2.0")
     written = versions.write("tiny@1", "cpu", root=tiny)
     assert "- tiny[all]==1.0\n" in (tiny / written[0]).read_text()
     assert locks.check_pins(*(tiny / path for path in written)) == ("3.11", "tiny")
 
 
 def test_a_package_may_be_spelled_as_its_page_has_it(tiny):
-    environment = tiny / "envs/tiny-cpu.yaml"
-    environment.write_text(ENVIRONMENT.replace("tiny-helper==1.0", "Tiny_Helper==1.0"))
-    locks.compile_environment(tiny, environment, ())
-    assert locks.RESOLVED not in environment.read_text(), "a package is pinned twice"
-    assert locks.check_pins(environment, environment.with_suffix(".lock")) == ("3.11", "tiny")
+    environment = compiled(tiny, "tiny-helper==1.0", "Tiny_Helper==1.0")
     assert list(locks.pin_lines(environment)) == ["tiny", "tiny-helper"]
 
 
