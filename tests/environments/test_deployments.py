@@ -163,27 +163,27 @@ def test_a_missing_sif_is_told_and_one_that_is_there_is_an_input(tmp_path, monke
 
 def test_an_image_is_another_one_by_what_is_in_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    way, lock, receipt = DEPLOYMENTS["apptainer"], Path("envs/some-cpu.lock"), Path("receipt.json")
-    receipt.write_text(json.dumps({"deployment": "apptainer", "image": f"sha256:{SHA_OF_ABC}"}))
-    assert not way.has_replaced(lock, "evenhand-", receipt), "there is none"
+    way, lock = DEPLOYMENTS["apptainer"], Path("envs/some-cpu.lock")
+    receipt = {"deployment": "apptainer", "image": f"sha256:{SHA_OF_ABC}"}
+    assert not way.has_replaced(lock, "evenhand-", receipt, made=1000), "there is none"
     sif = Path("results/images/some-cpu.sif")
     sif.parent.mkdir(parents=True)
     for content, replaced in (("abc", False), ("abcd", True)):
         sif.write_text(content)
-        os.utime(sif, ns=(receipt.stat().st_mtime_ns + 10**9,) * 2)
-        assert way.has_replaced(lock, "evenhand-", receipt) == replaced
+        os.utime(sif, (1001, 1001))
+        assert way.has_replaced(lock, "evenhand-", receipt, made=1000) == replaced
 
 
 def test_an_engine_s_image_is_another_one_by_its_id(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    way, lock, receipt = DEPLOYMENTS["docker"], tmp_path / "some-cpu.lock", tmp_path / "receipt"
+    way, lock = DEPLOYMENTS["docker"], tmp_path / "some-cpu.lock"
     lock.touch()
-    receipt.write_text(json.dumps({"deployment": "podman", "image": "sha256:0"}))
-    assert not way.has_replaced(lock, "evenhand-", receipt), "this machine has no engine"
+    receipt = {"deployment": "podman", "image": "sha256:0"}
+    assert not way.has_replaced(lock, "evenhand-", receipt, made=0), "this machine has no engine"
     for answer, replaced in (("exit 1", False), ("echo 0 7 null", False), ("echo 1 7 null", True)):
         (tmp_path / "podman").write_text(f"#!/bin/sh\n{answer}\n")
         (tmp_path / "podman").chmod(0o755)
-        assert way.has_replaced(lock, "evenhand-", receipt) == replaced
+        assert way.has_replaced(lock, "evenhand-", receipt, made=0) == replaced
 
 
 def test_an_environment_that_the_workflow_s_image_lacks_is_told(tmp_path, monkeypatch):

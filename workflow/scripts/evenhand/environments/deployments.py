@@ -69,8 +69,8 @@ class Deployment(ABC):
         """The image file that an environment is, if it is there."""
         return None
 
-    def has_replaced(self, lock: Path, image_prefix: str, receipt: Path) -> bool:
-        """Whether the image is not the one of the receipt, which is there, any more."""
+    def has_replaced(self, lock: Path, image_prefix: str, receipt: dict, made: float) -> bool:
+        """Whether the image is another one than the receipt's, a file of the time `made`."""
         return False
 
     def remove_left(self, folder: Path) -> None:
@@ -154,11 +154,11 @@ class Apptainer(Deployment):
         sif = self._sif(competitor)
         return str(sif) if sif.is_file() else None
 
-    def has_replaced(self, lock: Path, image_prefix: str, receipt: Path) -> bool:
+    def has_replaced(self, lock: Path, image_prefix: str, receipt: dict, made: float) -> bool:
         sif = self._sif(lock.stem)
         # Of gigabytes a digest takes seconds: only where the date leaves it open.
-        newer = sif.is_file() and sif.stat().st_mtime > receipt.stat().st_mtime
-        return newer and f"sha256:{sha256(sif)}" != json.loads(receipt.read_text()).get("image")
+        newer = sif.is_file() and sif.stat().st_mtime > made
+        return newer and f"sha256:{sha256(sif)}" != receipt.get("image")
 
     def check_ready(self, locks: Sequence[Path], image_prefix: str) -> None:
         images = {lock.stem: self._sif(lock.stem) for lock in locks}
@@ -201,11 +201,10 @@ class Docker(Deployment):
         base = image.labels.get(containers.BASE)
         return Made(start, image.engine, image.bytes, image=image.id, base=base)
 
-    def has_replaced(self, lock: Path, image_prefix: str, receipt: Path) -> bool:
-        was = json.loads(receipt.read_text())
-        name = containers.image_name(image_prefix, lock)
-        now = shutil.which(was["deployment"]) and containers.inspect(was["deployment"], name)
-        return bool(now) and now.id != was["image"]
+    def has_replaced(self, lock: Path, image_prefix: str, receipt: dict, made: float) -> bool:
+        engine, name = receipt["deployment"], containers.image_name(image_prefix, lock)
+        now = shutil.which(engine) and containers.inspect(engine, name)
+        return bool(now) and now.id != receipt["image"]
 
     def remove_left(self, folder: Path) -> None:
         containers.remove_left(folder)

@@ -146,15 +146,13 @@ class Jobs:
         By what is in it, and not by its date.
         """
         name = _competitor(wildcards)
-        receipt, prefix = (
-            f"results/environments/{name}.json",
-            self.experiment.config["image_prefix"],
-        )
-        self.make_again(receipt)
-        if read_json(Path(receipt), RECEIPT) and self.deployment.has_replaced(
-            self.experiment.root / f"envs/{name}.lock", prefix, Path(receipt)
-        ):
-            self.make_again(receipt, "its image is another one now")
+        receipt = Path(f"results/environments/{name}.json")
+        self.make_again(str(receipt))
+        if content := read_json(receipt, RECEIPT):
+            lock = self.experiment.root / f"envs/{name}.lock"
+            prefix, made = self.experiment.config["image_prefix"], receipt.stat().st_mtime
+            if self.deployment.has_replaced(lock, prefix, content, made):
+                self.make_again(str(receipt), "its image is another one now")
         path = self.deployment.image_file(name)
         return [ancient(path)] if path else []
 
